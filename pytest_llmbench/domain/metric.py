@@ -1,0 +1,264 @@
+"""The catalogue of metrics: name, unit, better direction, kind, and how each is judged.
+
+The definitions are the field's majority and MLPerf's; ``docs/metrics.md`` gives them in full.
+How a value is computed lives in :mod:`pytest_llmbench.metrics`; the catalogue stands here, below
+the configuration, because a limit on an unknown metric has to be refused when it is read.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, Literal
+
+from pytest_llmbench.domain.fact import Fact
+from pytest_llmbench.units import Unit
+
+
+class Kind(StrEnum):
+    """How a metric repeats when nothing has changed."""
+
+    NOISY = "noisy"
+    NEAR_EXACT = "near-exact"
+    EXACT = "exact"
+    INFORMATIVE = "informative"
+
+
+class Statistic(StrEnum):
+    """Which number of a case's rounds stands for the session when sessions are compared."""
+
+    MEDIAN = "median"
+    LOW_QUANTILE = "low-quantile"
+    VALUE = "value"
+
+
+class Metric(Fact, frozen=True, kw_only=True):
+    """One named quantity.
+
+    Attributes:
+        name: ends in its unit where it has one (``_s``, ``_bytes``, ``_tps``).
+        unit: base unit of every stored value.
+        better: ``"lower"`` or ``"higher"``; ``None`` where neither is better.
+        kind: see :class:`Kind`.
+        of: what it belongs to: a ``"case"``, or a ``"variant"`` (its life cycle).
+        gated: compared with the baseline unless the user says otherwise. Of the metrics that
+            restate one another (``itl_s``, ``tpot_s``, ``decode_tps``, ``latency_s``,
+            ``output_tps``) one alone is gated, so that one slowdown is one verdict.
+        statistic: the session's number, see :class:`Statistic`.
+        tolerance: default accepted worsening, as a share of the baseline.
+        floor: worsening that is never judged, in the base unit (clock or allocator grain).
+        noise: standard deviation between sessions of unchanged code, as a share, assumed
+            until the baseline's own sessions say otherwise (``docs/baselines.md`` has the
+            measurements behind it).
+        summary: the definition in one line.
+    """
+
+    name: str
+    unit: Unit
+    better: Literal["lower", "higher"] | None
+    kind: Kind
+    of: Literal["case", "variant"]
+    gated: bool
+    statistic: Statistic
+    tolerance: float
+    floor: float
+    noise: float
+    summary: str
+
+
+_TIMING_NOISE: Final = 0.02
+_TTFT_NOISE: Final = 0.03
+_TIMING_TOLERANCE: Final = 0.10
+_MEMORY_TOLERANCE: Final = 0.05
+_MEMORY_FLOOR: Final = 32.0 * 2**20
+_CLOCK_FLOOR: Final = 50e-6
+_MIB: Final = 2.0**20
+
+
+def _timing(
+    name: str,
+    summary: str,
+    *,
+    gated: bool = False,
+    statistic: Statistic = Statistic.MEDIAN,
+    noise: float = _TIMING_NOISE,
+    floor: float = _CLOCK_FLOOR,
+) -> Metric:
+    return Metric(
+        name=name,
+        unit="s",
+        better="lower",
+        kind=Kind.NOISY,
+        of="case",
+        gated=gated,
+        statistic=statistic,
+        tolerance=_TIMING_TOLERANCE,
+        floor=floor,
+        noise=noise,
+        summary=summary,
+    )
+
+
+def _rate(name: str, summary: str, *, noise: float = _TIMING_NOISE) -> Metric:
+    return Metric(
+        name=name,
+        unit="tok/s",
+        better="higher",
+        kind=Kind.NOISY,
+        of="case",
+        gated=False,
+        statistic=Statistic.MEDIAN,
+        tolerance=_TIMING_TOLERANCE,
+        floor=0.0,
+        noise=noise,
+        summary=summary,
+    )
+
+
+def _life_time(name: str, summary: str) -> Metric:
+    return Metric(
+        name=name,
+        unit="s",
+        better="lower",
+        kind=Kind.NOISY,
+        of="variant",
+        gated=False,
+        statistic=Statistic.VALUE,
+        tolerance=0.25,
+        floor=0.1,
+        noise=0.10,
+        summary=summary,
+    )
+
+
+def _memory(
+    name: str,
+    summary: str,
+    *,
+    of: Literal["case", "variant"],
+    gated: bool = False,
+    floor: float = _MEMORY_FLOOR,
+) -> Metric:
+    return Metric(
+        name=name,
+        unit="B",
+        better="lower",
+        kind=Kind.NEAR_EXACT,
+        of=of,
+        gated=gated,
+        statistic=Statistic.VALUE,
+        tolerance=_MEMORY_TOLERANCE,
+        floor=floor,
+        noise=0.0,
+        summary=summary,
+    )
+
+
+def _exact(
+    name: str,
+    unit: Unit,
+    summary: str,
+    *,
+    better: Literal["lower", "higher"] | None,
+    of: Literal["case", "variant"] = "case",
+    gated: bool = False,
+) -> Metric:
+    return Metric(
+        name=name,
+        unit=unit,
+        better=better,
+        kind=Kind.EXACT,
+        of=of,
+        gated=gated,
+        statistic=Statistic.VALUE,
+        tolerance=0.0,
+        floor=0.0,
+        noise=0.0,
+        summary=summary,
+    )
+
+
+def _informative(name: str, summary: str) -> Metric:
+    return Metric(
+        name=name,
+        unit="B",
+        better=None,
+        kind=Kind.INFORMATIVE,
+        of="variant",
+        gated=False,
+        statistic=Statistic.VALUE,
+        tolerance=0.0,
+        floor=0.0,
+        noise=0.0,
+        summary=summary,
+    )
+
+
+_ALL: Final = (
+    _timing(
+        "ttft_s",
+        "time to first token: start of generate (prompt already tokenized) to the first token",
+        gated=True,
+        statistic=Statistic.LOW_QUANTILE,
+        noise=_TTFT_NOISE,
+        floor=1e-3,
+    ),
+    _timing("itl_s", "median gap between two tokens of a round", gated=True),
+    _timing("itl_p90_s", "90th percentile of the gaps between the tokens of a round"),
+    _timing("itl_max_s", "longest gap between two tokens of a round"),
+    _timing("tpot_s", "time per output token after the first: (t_last - t_first) / (n - 1)"),
+    _timing("latency_s", "start of generate to the last token"),
+    _timing("tokenize_s", "time to apply the chat template and tokenize the prompt"),
+    _rate("decode_tps", "1 / tpot_s"),
+    _rate("prefill_tps", "prompt tokens really processed / time to first token", noise=_TTFT_NOISE),
+    _rate("output_tps", "output tokens / latency_s"),
+    _exact("prompt_tokens", "tokens", "tokens of the prompt, template included", better=None),
+    _exact("output_tokens", "tokens", "tokens generated, the end token included", better=None),
+    _exact("output_chars", "chars", "characters of the generated text", better=None),
+    _exact("score", "1", "0 to 1 by the prompt's scorer", better="higher", gated=True),
+    _memory(
+        "rss_peak_bytes", "peak resident memory of the variant's process", of="case", gated=True
+    ),
+    _memory(
+        "device_alloc_peak_bytes",
+        "peak of the device allocator's live bytes",
+        of="case",
+        gated=True,
+        floor=16 * _MIB,
+    ),
+    _memory("device_reserved_peak_bytes", "peak of the device allocator's pool", of="case"),
+    _memory("device_process_bytes", "device memory of the process, as NVML counts it", of="case"),
+    _life_time("load_s", "process ready to model ready"),
+    _life_time("first_generate_s", "the cold first generation (16 new tokens, fixed prompt)"),
+    _life_time("free_s", "release of the model until memory is back"),
+    _memory("rss_before_bytes", "resident memory before the model is loaded", of="variant"),
+    _memory(
+        "rss_after_load_bytes", "resident memory with the model loaded", of="variant", gated=True
+    ),
+    _memory("rss_life_peak_bytes", "highest resident memory of the variant's life", of="variant"),
+    _memory("rss_after_free_bytes", "resident memory after the model is freed", of="variant"),
+    _memory("rss_delta_bytes", "rss_after_load_bytes - rss_before_bytes", of="variant"),
+    _memory("rss_anon_bytes", "anonymous part of rss_after_load_bytes", of="variant"),
+    _memory("rss_file_bytes", "file-backed part of rss_after_load_bytes", of="variant"),
+    _informative("system_ram_before_bytes", "the machine's used memory before the load"),
+    _informative("system_ram_after_load_bytes", "the machine's used memory after the load"),
+    _informative("system_ram_peak_bytes", "the machine's used memory, highest reading"),
+    _informative("system_ram_after_free_bytes", "the machine's used memory after the free"),
+    _exact(
+        "model_bytes",
+        "B",
+        "bytes of the weights as loaded",
+        better="lower",
+        of="variant",
+        gated=True,
+    ),
+    _exact(
+        "warnings",
+        "count",
+        "distinct warnings of Python and the engine at load and generation",
+        better="lower",
+        of="variant",
+    ),
+)
+
+CATALOGUE: Final[dict[str, Metric]] = {metric.name: metric for metric in _ALL}
+"""Every metric by name, in the order in which reports show them."""

@@ -1,0 +1,78 @@
+"""What is kept of a session: its environment, the variants' lives, and the measured cases."""
+
+from __future__ import annotations
+
+from pytest_llmbench.domain.case import Case
+from pytest_llmbench.domain.fact import Fact
+from pytest_llmbench.domain.trace import Memory, Round
+
+
+class Environment(Fact, frozen=True, kw_only=True):
+    """Where a session ran.
+
+    *identity* must match for times and memory to be comparable (processor and instruction set,
+    memory, GPU, operating system, architecture). *context* is recorded and shown beside a
+    regression as a likely cause (library versions, driver, thread counts, governor).
+    """
+
+    identity: dict[str, str]
+    context: dict[str, str]
+
+
+class Measured(Fact, frozen=True, kw_only=True):
+    """A metric's value in one session, in its base unit.
+
+    Attributes:
+        value: what reports show (the median over rounds, where there are rounds).
+        gate: the session's statistic, which baselines keep and gates compare.
+        rounds: one value a round, or ``None`` for a metric that has no rounds.
+    """
+
+    value: float
+    gate: float
+    rounds: tuple[float, ...] | None
+
+
+class ModelFacts(Fact, frozen=True, kw_only=True):
+    """What an engine says of the model it loaded.
+
+    Attributes:
+        identity: what makes results comparable (weights' hash or revision, dtype,
+            quantization, adapter), as ``{field: value}``.
+        settings: how it runs (device, attention, thread counts, library versions): context.
+        model_bytes: bytes of the weights as loaded; ``None`` where the engine can't tell.
+        context_tokens: the longest prompt plus output, in tokens; ``None`` where unbounded.
+        device: where the weights are: ``cpu``, ``cuda:0``, ``mps`` …
+    """
+
+    identity: dict[str, str]
+    settings: dict[str, str]
+    model_bytes: int | None
+    context_tokens: int | None
+    device: str
+
+
+class VariantRecord(Fact, frozen=True, kw_only=True):
+    """The life of one variant in a session; *error* says why it has no results."""
+
+    id: str
+    config: dict[str, object]
+    facts: ModelFacts | None
+    life_cycle: dict[str, Measured]
+    warnings: tuple[str, ...]
+    error: str | None
+
+
+class CaseRecord(Fact, frozen=True, kw_only=True):
+    """One measured case; *error* says why there are no rounds.
+
+    *text* and *finish_reason* are the last round's; *memory* is the memory pass's reading.
+    """
+
+    case: Case
+    rounds: tuple[Round, ...]
+    memory: Memory | None
+    metrics: dict[str, Measured]
+    text: str | None
+    finish_reason: str | None
+    error: str | None

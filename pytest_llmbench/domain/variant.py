@@ -1,0 +1,31 @@
+"""A variant: one model under one engine, precision, adapter and device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pytest_llmbench.domain.fact import Fact
+from pytest_llmbench.domain.gate import Gates
+
+
+class Variant(Fact, frozen=True, kw_only=True):
+    """What a user would deploy, as the configuration describes it.
+
+    Attributes:
+        id: its name in the configuration.
+        engine: name of the engine that runs it.
+        options: the engine's own keys, checked against the engine's option type when the
+            configuration was read; builtins only, so that it crosses to the worker as is.
+        base_dir: the folder that relative paths in *options* start from.
+        load_timeout_s: seconds that loading may take.
+        round_timeout_s: seconds that one generation may take.
+        gates: limits and tolerances that hold for this variant alone.
+    """
+
+    id: str
+    engine: str
+    options: dict[str, object]
+    base_dir: Path
+    load_timeout_s: float
+    round_timeout_s: float
+    gates: Gates
