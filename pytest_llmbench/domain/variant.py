@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from pytest_llmbench.domain.fact import Fact
 from pytest_llmbench.domain.gate import Gates
+
+
+class EngineKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the structs that say which keys an engine takes in ``[variants.NAME]``."""
+
+    def problem(self, base_dir: Path) -> tuple[str, str] | None:  # noqa: ARG002 — for others
+        """Return a key and what is wrong with it on this machine, found without the engine.
+
+        Args:
+            base_dir: the folder that relative paths start from.
+        """
+        return None
 
 
 class Variant(Fact, frozen=True, kw_only=True):

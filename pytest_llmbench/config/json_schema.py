@@ -1,0 +1,78 @@
+"""The JSON Schema of ``llmbench.toml``, made from the very structs that read it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pytest_llmbench.config.load import EngineOptions
+from pytest_llmbench.config.tables import ConfigTable, PromptTable, SuiteTable, VariantTable
+from pytest_llmbench.domain.metric import CATALOGUE
+
+
+def config_schema(engines: EngineOptions) -> dict[str, object]:
+    """Return the JSON Schema (2020-12) of a configuration with these *engines*."""
+    tables: list[type[msgspec.Struct]] = [ConfigTable, SuiteTable, VariantTable, PromptTable]
+    options = {name: get() for name, get in engines.items()}
+    _, components = msgspec.json.schema_components(
+        [*tables, *options.values()], ref_template="#/$defs/{name}"
+    )
+    defs: dict[str, dict[str, object]] = {**components}
+    root = defs.pop("ConfigTable")
+    properties = _properties(root)
+    properties["variants"] = {
+        "type": "object",
+        "additionalProperties": {
+            "oneOf": [_variant(name, defs, option) for name, option in options.items()]
+        },
+    }
+    properties["suites"] = {
+        "type": "object",
+        "additionalProperties": {"$ref": "#/$defs/SuiteTable"},
+    }
+    for holder in (root, defs["SuiteTable"]):
+        _gate_names(_properties(holder))
+    for name in ("VariantTable", *(option.__name__ for option in options.values())):
+        del defs[name]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **root,
+        "title": "llmbench.toml",
+        "$defs": defs,
+    }
+
+
+def _properties(schema: dict[str, object]) -> dict[str, object]:
+    properties = schema["properties"]
+    assert isinstance(properties, dict)
+    return properties
+
+
+def _variant(
+    name: str, defs: dict[str, dict[str, object]], option: type[msgspec.Struct]
+) -> dict[str, object]:
+    """Return the schema of one variant table: the common keys and the engine's own."""
+    own = defs[option.__name__]
+    properties = {
+        **_properties(defs["VariantTable"]),
+        **_properties(own),
+        "engine": {"const": name},
+    }
+    _gate_names(properties)
+    required = own.get("required", [])
+    assert isinstance(required, list)
+    return {
+        "title": f"variant under the engine {name}",
+        "description": own.get("description", ""),
+        "type": "object",
+        "properties": properties,
+        "required": ["engine", *required],
+        "additionalProperties": False,
+    }
+
+
+def _gate_names(properties: dict[str, object]) -> None:
+    """Allow only metrics of the catalogue as keys of limits and tolerance."""
+    for key in ("limits", "tolerance"):
+        schema = properties[key]
+        assert isinstance(schema, dict)
+        properties[key] = {**schema, "propertyNames": {"enum": list(CATALOGUE)}}

@@ -1,0 +1,151 @@
+"""Suite files: TOML for people, JSONL (one prompt a line, same keys) for data sets."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from pytest_llmbench.config.place import Place, unknown
+from pytest_llmbench.config.tables import PromptTable, SuiteFileTable, decode
+from pytest_llmbench.domain.suite import Message, Prompt, Scorer
+
+BUILTIN_SUITES: Final = ("exo-five", "bootcamp-three", "riddle", "tasks", "grid")
+"""Names of the suites that come with this package."""
+
+_ID: Final = re.compile(r"[\w.+/@-]+")
+
+
+def read_builtin(name: str, place: Place) -> tuple[Prompt, ...]:
+    """Return the prompts of the built-in suite *name*, asked for at *place*."""
+    if name not in BUILTIN_SUITES:
+        raise place.error(unknown(name, "built-in suite", BUILTIN_SUITES))
+    text = resources.files(__package__).joinpath("suites", f"{name}.toml").read_text("utf-8")
+    return _read_toml(text, Place(f"built-in suite {name}"))
+
+
+def read_suite_file(path: Path, place: Place) -> tuple[Prompt, ...]:
+    """Return the prompts in the file at *path*, which *place* names.
+
+    Raises:
+        ConfigError: no such file, a syntax error, an unknown key, a prompt without words, two
+            prompts of one id, or no prompt at all.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as exc:
+        reason = exc.strerror or "unreadable"
+        raise place.error(f"can't read the suite file {path}: {reason}; correct the path") from exc
+    except UnicodeDecodeError as exc:
+        raise place.error(f"the suite file {path} is not UTF-8 text; save it as UTF-8") from exc
+    reader = {".toml": _read_toml, ".jsonl": _read_jsonl}.get(path.suffix)
+    if reader is None:
+        raise place.error(f"the suite file {path} is neither .toml nor .jsonl; rename it")
+    return reader(text, Place(str(path)))
+
+
+def _read_toml(text: str, place: Place) -> tuple[Prompt, ...]:
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise place.error(f"not valid TOML: {exc}") from exc
+    table = decode(raw, SuiteFileTable, place)
+    return _prompts(
+        (place / "prompts" / number, prompt) for number, prompt in enumerate(table.prompts, 1)
+    ) or _empty(place, '[[prompts]]\nid = "hello"\nprompt = "Say hello."')
+
+
+def _read_jsonl(text: str, place: Place) -> tuple[Prompt, ...]:
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    return _prompts(
+        (Place(place.file, f"line {number}"), _json_line(line, Place(place.file, f"line {number}")))
+        for number, line in lines
+    ) or _empty(place, '{"id": "hello", "prompt": "Say hello."}')
+
+
+def _json_line(line: str, place: Place) -> Mapping[str, object]:
+    try:
+        raw = json.loads(line)
+    except ValueError as exc:
+        raise place.error(f"not valid JSON: {exc}") from exc
+    if not isinstance(raw, dict):
+        raise place.error(f"a line is one prompt as a JSON object, found {type(raw).__name__}")
+    return raw
+
+
+def _empty(place: Place, example: str) -> tuple[Prompt, ...]:
+    raise place.error(f"the suite is empty; add a prompt, such as:\n{example}")
+
+
+def _prompts(tables: Iterable[tuple[Place, Mapping[str, object]]]) -> tuple[Prompt, ...]:
+    prompts: dict[str, Prompt] = {}
+    for number, (place, raw) in enumerate(tables, 1):
+        prompt = _prompt(decode(raw, PromptTable, place), place, default_id=f"p{number}")
+        if prompt.id in prompts:
+            raise place.error(
+                f"the id {prompt.id!r} is already taken by {prompts[prompt.id].source}; "
+                "give each prompt of a suite an id of its own"
+            )
+        prompts[prompt.id] = prompt
+    return tuple(prompts.values())
+
+
+def _prompt(table: PromptTable, place: Place, *, default_id: str) -> Prompt:
+    name = default_id if table.id is None else table.id
+    if not _ID.fullmatch(name):
+        raise (place / "id").error(f"{name!r} may hold letters, digits and . _ - + / @ only")
+    return Prompt(
+        id=name,
+        messages=_messages(table, place),
+        task=table.task,
+        expect=table.expect,
+        score=_scorer(table, place),
+        source=str(place),
+    )
+
+
+def _messages(table: PromptTable, place: Place) -> tuple[Message, ...]:
+    if (table.prompt is None) == (table.messages is None):
+        raise place.error(
+            'write either prompt = "…" or messages = [{role = "user", content = "…"}]'
+        )
+    turns = table.messages or ()
+    messages = tuple(Message(role=turn.role, content=turn.content) for turn in turns)
+    if table.prompt is not None:
+        messages = (Message(role="user", content=table.prompt),)
+    if not any(message.content.strip() for message in messages):
+        raise place.error("the prompt has no words; write what the model is asked")
+    return messages
+
+
+def _scorer(table: PromptTable, place: Place) -> Scorer | None:
+    if table.expect is not None and table.score is None:
+        raise place.error(
+            'expect needs score = "exact", "contains", "regex", "number", "choice" or "json"'
+        )
+    if table.expect is None and table.score not in (None, "json"):
+        raise place.error(f'score = "{table.score}" needs expect = …, the expected answer')
+    if table.score == "number" and not _is_number(table.expect):
+        raise (place / "expect").error(f'score = "number" needs a number, found {table.expect!r}')
+    if table.score == "regex":
+        _check_pattern(str(table.expect), place / "expect")
+    return table.score
+
+
+def _is_number(value: str | float | None) -> bool:
+    try:
+        float(str(value).replace(",", ""))
+    except ValueError:
+        return False
+    return True
+
+
+def _check_pattern(pattern: str, place: Place) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as exc:
+        raise place.error(f"{pattern!r} is not a regular expression: {exc}") from exc

@@ -1,0 +1,130 @@
+"""The configuration as users write it: one struct a table, and the step from TOML to them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from pytest_llmbench.config.place import Place, unknown
+from pytest_llmbench.domain.suite import Length, Scorer
+
+T = TypeVar("T", bound=msgspec.Struct)
+Positive = Annotated[int, Meta(ge=1)]
+NonNegative = Annotated[int, Meta(ge=0)]
+Temperature = Annotated[float, Meta(ge=0.0)]
+Seconds = Annotated[float, Meta(gt=0.0)]
+Share = Annotated[float, Meta(gt=0.0, le=1.0)]
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all tables."""
+
+
+class MessageTable(Table, frozen=True, kw_only=True):
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class PromptTable(Table, frozen=True, kw_only=True):
+    """One prompt of a suite file; ``prompt`` is short for one user message."""
+
+    id: str | None = None
+    prompt: str | None = None
+    messages: tuple[MessageTable, ...] | None = None
+    task: str | None = None
+    expect: str | float | None = None
+    score: Scorer | None = None
+
+
+class SuiteFileTable(Table, frozen=True, kw_only=True):
+    """A whole suite file."""
+
+    description: str | None = None
+    prompts: list[dict[str, object]] = []
+
+
+class SamplingTable(Table, frozen=True, kw_only=True):
+    """Keys that say how often a case is generated; ``warmup = "auto"`` lets the device decide."""
+
+    rounds: Positive | None = None
+    warmup: NonNegative | Literal["auto"] | None = None
+    max_time_s: Seconds | None = None
+
+
+class SuiteTable(SamplingTable, frozen=True, kw_only=True):
+    """``[suites.NAME]``: where its prompts are, and the parameters to sweep over."""
+
+    path: str | None = None
+    builtin: str | None = None
+    variants: tuple[str, ...] = ("*",)
+    max_new_tokens: Positive | tuple[Positive, ...] = 64
+    temperature: Temperature | tuple[Temperature, ...] = 0.0
+    seed: NonNegative | tuple[NonNegative, ...] = 0
+    top_p: Share = 1.0
+    top_k: NonNegative = 0
+    length: Length = "natural"
+    chat: bool | None = None
+    limits: dict[str, str] = {}
+    tolerance: dict[str, str | float] = {}
+
+
+class VariantTable(Table, frozen=True, kw_only=True):
+    """The keys that ``[variants.NAME]`` has under every engine."""
+
+    engine: str
+    load_timeout_s: Seconds = 900.0
+    round_timeout_s: Seconds = 300.0
+    limits: dict[str, str] = {}
+    tolerance: dict[str, str | float] = {}
+
+
+class ConfigTable(SamplingTable, frozen=True, kw_only=True):
+    """All of ``llmbench.toml``; the sampling keys at the top hold for every suite."""
+
+    reference: str | None = None
+    variants: dict[str, dict[str, object]] = {}
+    suites: dict[str, dict[str, object]] = {}
+    limits: dict[str, str] = {}
+    tolerance: dict[str, str | float] = {}
+
+
+def keys_of(table: type[msgspec.Struct]) -> tuple[str, ...]:
+    """Return the keys that *table* allows, in the order in which they are documented."""
+    return tuple(field.encode_name for field in msgspec.structs.fields(table))
+
+
+def decode(raw: Mapping[str, object], table: type[T], place: Place) -> T:
+    """Return *raw* as a *table*.
+
+    Raises:
+        ConfigError: an unknown key (with the allowed ones), a missing key, or a wrong type.
+    """
+    for key in raw:
+        if key not in keys_of(table):
+            raise place.error(unknown(key, "key", keys_of(table)))
+    try:
+        return msgspec.convert(raw, table, strict=True)
+    except msgspec.ValidationError as exc:
+        raise _located(exc, raw, place) from exc
+
+
+def _located(exc: msgspec.ValidationError, raw: Mapping[str, object], place: Place) -> Exception:
+    """Return *exc* as a sentence of ours, its path put below *place*."""
+    problem, _, path = str(exc).partition(" - at `$")
+    problem = problem.replace("`", "'")
+    path = path.rstrip("`").removeprefix(".")
+    if "[...]" in path:
+        path = path.partition("[...]")[0].rstrip(".")
+    key = re.match(r"\w+", path)
+    found = f" (found {raw[key.group()]!r})" if key and key.group() in raw else ""
+    missing = re.search(r"missing required field '(\w+)'", problem)
+    if missing:
+        return place.error(f"the key {missing[1]!r} is missing; write {missing[1]} = …")
+    where = place / path if path else place
+    return where.error(f"{problem[0].lower()}{problem[1:]}{found}")

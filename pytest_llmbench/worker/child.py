@@ -1,0 +1,274 @@
+"""The loop in a variant's process: one request, one answer, one thread.
+
+The session's Ctrl-C reaches this process too (it shares the terminal) and is ignored: the
+session decides. If the session dies without a word, the kernel ends this process (Linux), or
+execnet notices the closed pipe (elsewhere).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+
+from pytest_llmbench.domain.case import Parameters
+from pytest_llmbench.domain.record import ModelFacts
+from pytest_llmbench.domain.suite import Message
+from pytest_llmbench.domain.trace import Life, Memory, Trace
+from pytest_llmbench.engines import Encoded, Engine, Stamps, create_engine
+from pytest_llmbench.errors import CaseError, EngineError, LoadError
+from pytest_llmbench.probes.contention import ContentionProbe
+from pytest_llmbench.probes.device_memory import read_device_used, synchronize_device
+from pytest_llmbench.probes.host_memory import read_host_memory
+from pytest_llmbench.probes.memory import memory_pass, read_memory
+from pytest_llmbench.probes.nvml import Gpu, Nvml, gpus_in_use
+from pytest_llmbench.worker import messages as say
+from pytest_llmbench.worker.warnings_seen import WarningsSeen
+
+FIRST_PROMPT: Final = (Message(role="user", content="Say hello in one short sentence."),)
+FIRST_PARAMETERS: Final = Parameters(
+    max_new_tokens=16, temperature=0.0, seed=0, top_p=1.0, top_k=0, length="fixed", chat=None
+)
+"""The cold first generation is the same for every variant, whatever is measured after it."""
+
+_PR_SET_PDEATHSIG: Final = 1
+
+
+class Channel(Protocol):
+    """The one method of execnet's channel that this side needs, and that it can be iterated."""
+
+    def send(self, item: bytes) -> None:
+        """Send bytes to the session."""
+
+    def __iter__(self) -> Channel: ...
+
+    def __next__(self) -> bytes: ...
+
+
+def serve(channel: Channel, log: str, parent: int) -> None:
+    """Answer requests until the session closes the channel.
+
+    Args:
+        channel: where requests come from.
+        log: file that takes what the engine prints.
+        parent: process id of the session.
+    """
+    _die_with_parent(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _print_to(log)
+    loop = Loop()
+    for data in channel:
+        channel.send(say.pack(loop.answer(say.unpack_request(data))))
+
+
+class Loop:
+    """The state of one variant's process."""
+
+    def __init__(self) -> None:
+        self._engine: Engine | None = None
+        self._slowdown = 0.0
+        self._warnings = WarningsSeen()
+        self._nvml = Nvml.open()
+        self._gpus: tuple[Gpu, ...] = ()
+        self._probe = ContentionProbe()
+        self._facts: ModelFacts | None = None
+        self._life: Life | None = None
+        self._device_used_before: int | None = None
+
+    def answer(self, request: say.Request) -> say.Reply:
+        """Return the answer to *request*; an engine's refusal is an answer too."""
+        refusal: type[EngineError] = CaseError if isinstance(request, say.Generate) else LoadError
+        try:
+            with self._warnings:
+                return self._obey(request)
+        except EngineError as exc:
+            return say.Refused(kind=type(exc).__name__, message=str(exc))
+        except Exception as exc:  # noqa: BLE001 — a foreign engine may raise anything
+            traceback.print_exc()
+            return say.Refused(kind=refusal.__name__, message=_describe(exc))
+
+    def _obey(self, request: say.Request) -> say.Reply:
+        match request:
+            case say.Start():
+                return self._start(request)
+            case say.Load():
+                return self._load(request)
+            case say.Generate():
+                return self._generate(request)
+            case say.Free():
+                return self._free()
+
+    def _start(self, request: say.Start) -> say.Started:
+        self._slowdown = request.slowdown
+        self._engine = create_engine(request.engine)
+        self._engine.start()
+        return say.Started(pid=os.getpid(), versions=_versions(request.libraries))
+
+    def _load(self, request: say.Load) -> say.Loaded:
+        engine, began = self._ready(), time.perf_counter()
+        self._device_used_before = read_device_used(self._nvml.gpus()) if self._nvml else None
+        before = read_memory()
+        began = time.perf_counter()
+        self._facts = engine.load(request.options, Path(request.base_dir))
+        synchronize_device()
+        load_s = time.perf_counter() - began
+        self._watch_device(self._facts.device)
+        gc.collect()
+        gc.freeze()
+        after = self._memory()
+        self._life = Life(
+            before=before,
+            after_load=after,
+            after_free=None,
+            load_s=load_s,
+            first_generate_s=self._first_generate_s(engine, self._facts),
+            free_s=None,
+            rss_peak=after.host.rss_peak,
+            system_used_peak=max(before.host.system_used, after.host.system_used),
+        )
+        return say.Loaded(facts=self._facts, life=self._life, warnings=self._warnings.distinct)
+
+    def _watch_device(self, device: str) -> None:
+        """Look at the GPUs from now on, where the model is on one."""
+        if self._nvml is None or not device.startswith("cuda"):
+            self._device_used_before = None
+            return
+        gpus = self._nvml.gpus()
+        self._gpus = gpus_in_use(gpus, os.getpid()) or gpus
+        self._probe = ContentionProbe(gpus=self._gpus)
+
+    def _first_generate_s(self, engine: Engine, facts: ModelFacts) -> float | None:
+        """Return the seconds of the cold first generation; ``None`` where it does not fit."""
+        encoded = engine.encode(FIRST_PROMPT, FIRST_PARAMETERS)
+        if _too_long(encoded, FIRST_PARAMETERS, facts):
+            return None
+        began = time.perf_counter()
+        engine.generate(encoded, FIRST_PARAMETERS, Stamps(time.perf_counter_ns))
+        synchronize_device()
+        return time.perf_counter() - began
+
+    def _generate(self, request: say.Generate) -> say.Generated:
+        gc.collect()
+        if not request.memory_pass:
+            self._probe.start()
+            trace = self._trace(request)
+            contention = self._probe.stop()
+            memory = None
+        else:
+            with memory_pass(gpus=self._gpus, device_used_before=self._device_used_before) as watch:
+                trace = self._trace(request)
+            memory, contention = watch.reading(), None
+            self._remember_peaks(watch.before.rss_peak, memory)
+        return say.Generated(
+            trace=trace, contention=contention, memory=memory, warnings=self._warnings.distinct
+        )
+
+    def _trace(self, request: say.Generate) -> Trace:
+        """Generate once; the time starts when the prompt is tokenized."""
+        engine, parameters = self._ready(), request.parameters
+        began = time.perf_counter_ns()
+        encoded = engine.encode(request.messages, parameters)
+        tokenize_ns = time.perf_counter_ns() - began
+        if self._facts is not None and _too_long(encoded, parameters, self._facts):
+            raise CaseError(_length_problem(encoded, parameters, self._facts))
+        synchronize_device()
+        stamps = Stamps(time.perf_counter_ns, slowdown=self._slowdown)
+        generation = engine.generate(encoded, parameters, stamps)
+        synchronize_device()
+        return Trace(
+            stamps_ns=tuple(stamps.ns),
+            token_ids=tuple(stamps.ids),
+            prompt_tokens=encoded.tokens,
+            cached_prompt_tokens=generation.cached_prompt_tokens,
+            tokenize_ns=tokenize_ns,
+            text=generation.text,
+            finish_reason=generation.finish_reason,
+        )
+
+    def _free(self) -> say.Freed:
+        assert self._life is not None, "free comes after load"
+        peak = read_host_memory().rss_peak
+        began = time.perf_counter()
+        gc.unfreeze()
+        self._ready().free()
+        gc.collect()
+        synchronize_device()
+        free_s = time.perf_counter() - began
+        after = self._memory()
+        self._remember_peaks(peak, after)
+        self._life = msgspec.structs.replace(self._life, after_free=after, free_s=free_s)
+        return say.Freed(life=self._life)
+
+    def _remember_peaks(self, rss_before_reset: int | None, memory: Memory) -> None:
+        """Keep the highest of what was seen: a memory pass resets the kernel's own mark."""
+        assert self._life is not None, "memory is read after load"
+        seen = [self._life.rss_peak, rss_before_reset, memory.host.rss_peak, memory.host.rss]
+        self._life = msgspec.structs.replace(
+            self._life,
+            rss_peak=max(peak for peak in seen if peak is not None),
+            system_used_peak=max(self._life.system_used_peak, memory.host.system_used),
+        )
+
+    def _memory(self) -> Memory:
+        return read_memory(gpus=self._gpus, device_used_before=self._device_used_before)
+
+    def _ready(self) -> Engine:
+        assert self._engine is not None, "start comes first"
+        return self._engine
+
+
+def _too_long(encoded: Encoded, parameters: Parameters, facts: ModelFacts) -> bool:
+    limit = facts.context_tokens
+    return limit is not None and encoded.tokens + parameters.max_new_tokens > limit
+
+
+def _length_problem(encoded: Encoded, parameters: Parameters, facts: ModelFacts) -> str:
+    return (
+        f"its {encoded.tokens} tokens and max_new_tokens = {parameters.max_new_tokens} make "
+        f"{encoded.tokens + parameters.max_new_tokens}, but the model's context is "
+        f"{facts.context_tokens} tokens; shorten the prompt or lower max_new_tokens"
+    )
+
+
+def _versions(libraries: Iterable[str]) -> dict[str, str]:
+    versions = {}
+    for name in libraries:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions
+
+
+def _describe(exc: Exception) -> str:
+    """Return a foreign exception in one line: its type, its first line, where it was raised."""
+    first = next(iter(str(exc).strip().splitlines()), "")
+    frame = traceback.extract_tb(exc.__traceback__)[-1]
+    where = f"{Path(frame.filename).name}:{frame.lineno}"
+    return f"{type(exc).__name__}: {first} ({where})"
+
+
+def _die_with_parent(parent: int) -> None:
+    """Ask the kernel to end this process when the session's ends, even while it is stopped."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _print_to(log: str) -> None:
+    """Send everything this process prints, C libraries included, to the file *log*."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for target in (1, 2):
+        os.dup2(descriptor, target)
+    os.close(descriptor)
