@@ -103,6 +103,13 @@ def load_config(
     return config
 
 
+def builtin_suite(name: str, place: Place) -> Suite:
+    """Return the built-in suite *name* with every key at its default; *place* asks for it."""
+    if name not in BUILTIN_SUITES:
+        raise place.error(unknown(name, "suite", BUILTIN_SUITES))
+    return _suite(name, {"builtin": name}, ConfigTable(), Path(), place)
+
+
 def check_variants(
     config: Config, variants: Iterable[str], engines: EngineOptions, *, shown: str | None = None
 ) -> None:

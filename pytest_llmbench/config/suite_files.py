@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -18,6 +19,7 @@ BUILTIN_SUITES: Final = ("exo-five", "bootcamp-three", "riddle", "tasks", "grid"
 """Names of the suites that come with this package."""
 
 _ID: Final = re.compile(r"[\w.+/@-]+")
+_CHOICE: Final = re.compile(r"\s*\(?[A-Za-z]\)?\.?\s*")
 
 
 def read_builtin(name: str, place: Place) -> tuple[Prompt, ...]:
@@ -129,16 +131,34 @@ def _scorer(table: PromptTable, place: Place) -> Scorer | None:
         )
     if table.expect is None and table.score not in (None, "json"):
         raise place.error(f'score = "{table.score}" needs expect = …, the expected answer')
-    if table.score == "number" and not _is_number(table.expect):
-        raise (place / "expect").error(f'score = "number" needs a number, found {table.expect!r}')
-    if table.score == "regex":
-        _check_pattern(str(table.expect), place / "expect")
+    if table.score is not None:
+        _check_expected(table, place / "expect")
     return table.score
+
+
+def _check_expected(table: PromptTable, place: Place) -> None:
+    """Refuse an expected answer that its scorer can't read."""
+    expect = table.expect
+    if table.score == "number" and not _is_number(expect):
+        raise place.error(f'score = "number" needs a number, found {expect!r}')
+    if table.score == "regex":
+        _check_pattern(str(expect), place)
+    if table.score == "choice" and not _CHOICE.fullmatch(str(expect)):
+        raise place.error(f'score = "choice" needs one letter A to Z, found {expect!r}')
+    if table.score == "json" and expect is not None and not _is_json(str(expect)):
+        raise place.error(f'score = "json" needs expect to be JSON or absent, found {expect!r}')
 
 
 def _is_number(value: str | float | None) -> bool:
     try:
-        float(str(value).replace(",", ""))
+        return math.isfinite(float(str(value).replace(",", "")))
+    except ValueError:
+        return False
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
     except ValueError:
         return False
     return True

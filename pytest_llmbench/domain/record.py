@@ -5,6 +5,7 @@ from __future__ import annotations
 from pytest_llmbench.domain.case import Case
 from pytest_llmbench.domain.fact import Fact
 from pytest_llmbench.domain.trace import Memory, Round
+from pytest_llmbench.domain.verdict import Verdict
 
 
 class Environment(Fact, frozen=True, kw_only=True):
@@ -76,3 +77,26 @@ class CaseRecord(Fact, frozen=True, kw_only=True):
     text: str | None
     finish_reason: str | None
     error: str | None
+
+
+class JudgedCase(Fact, frozen=True, kw_only=True):
+    """A measured case and what was said of it."""
+
+    record: CaseRecord
+    verdicts: tuple[Verdict, ...]
+
+
+class JudgedVariant(Fact, frozen=True, kw_only=True):
+    """A variant's life and what was said of it."""
+
+    record: VariantRecord
+    verdicts: tuple[Verdict, ...]
+
+
+class SessionRecord(Fact, frozen=True, kw_only=True):
+    """All that is kept of one session; *missing* are the baseline's cases that were not there."""
+
+    environment: Environment
+    variants: tuple[JudgedVariant, ...]
+    cases: tuple[JudgedCase, ...]
+    missing: tuple[tuple[str, Verdict], ...]

@@ -1,0 +1,63 @@
+"""What of a session is kept in a baseline: the numbers that gates compare, and their ground."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from pytest_llmbench.domain.baseline import BaselineCase, BaselineSession, BaselineVariant
+from pytest_llmbench.domain.metric import CATALOGUE, Kind
+from pytest_llmbench.domain.record import CaseRecord, Environment, Measured, VariantRecord
+
+
+def baseline_session(
+    saved_at: str,
+    environment: Environment,
+    variants: Iterable[VariantRecord],
+    cases: Iterable[CaseRecord],
+) -> BaselineSession:
+    """Return what a baseline keeps of a session; *saved_at* is its time in ISO 8601.
+
+    Kept are the session statistics of all metrics that can be compared: no rounds, no text, no
+    informative metrics. Cases with an error are left out. A variant with an error is kept
+    without metrics where it has cases that succeeded, and left out where it has none.
+    """
+    kept = {record.case.key: _case(record) for record in cases if record.error is None}
+    alive = {case.variant for case in kept.values()}
+    return BaselineSession(
+        saved_at=saved_at,
+        environment=environment,
+        variants={
+            record.id: variant
+            for record in variants
+            if (record.error is None or record.id in alive)
+            and (variant := _variant(record)) is not None
+        },
+        cases=kept,
+    )
+
+
+def _case(record: CaseRecord) -> BaselineCase:
+    return BaselineCase(
+        variant=record.case.variant,
+        workload=record.case.workload,
+        metrics=_compared(record.metrics),
+    )
+
+
+def _variant(record: VariantRecord) -> BaselineVariant | None:
+    if record.facts is None:
+        return None
+    return BaselineVariant(
+        identity=record.facts.identity,
+        settings=record.facts.settings,
+        metrics=_compared(record.life_cycle) if record.error is None else {},
+    )
+
+
+def _compared(metrics: Mapping[str, Measured]) -> dict[str, float]:
+    return {
+        name: measured.gate
+        for name, measured in metrics.items()
+        if CATALOGUE[name].kind is not Kind.INFORMATIVE and math.isfinite(measured.gate)
+    }

@@ -1,0 +1,106 @@
+"""What a case reports: each metric over its rounds, and the one number that gates compare.
+
+Means are not taken anywhere: one stall moves the mean of the token times of an unchanged model
+by a third, while the median stays within a hundredth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from pytest_llmbench.domain.metric import CATALOGUE, Kind, Statistic
+from pytest_llmbench.domain.record import Measured
+from pytest_llmbench.domain.suite import Prompt
+from pytest_llmbench.domain.trace import DeviceMemory, Memory, Round
+from pytest_llmbench.metrics.rounds import invalid_reason, round_metrics
+from pytest_llmbench.metrics.score import score
+from pytest_llmbench.metrics.taint import taint
+
+LOW_QUANTILE: Final = 0.1
+
+
+def case_metrics(
+    rounds: Sequence[Round],
+    prompt: Prompt,
+    memory: Memory | None,
+    *,
+    processors: int | None = None,
+) -> dict[str, Measured]:
+    """Return the metrics of one case in base units, in the catalogue's order.
+
+    ``value`` is the median, ``gate`` the metric's own statistic, ``rounds`` every value in the
+    order measured. Noisy metrics leave disturbed and invalid rounds out of value and gate where
+    at least half of the rounds (and at least one) are clean; otherwise they use all, and it is
+    for the judge to say so. *processors*: see :func:`pytest_llmbench.metrics.taint.taint`.
+    """
+    each = [_with_score(entry, prompt) for entry in rounds]
+    clean = clean_rounds(rounds, processors=processors)
+    measured = {
+        name: _over_rounds(name, each, clean) for name in CATALOGUE if any(name in m for m in each)
+    }
+    memories = memory_metrics(memory)
+    return {n: (measured | memories)[n] for n in CATALOGUE if n in measured or n in memories}
+
+
+def clean_rounds(rounds: Sequence[Round], *, processors: int | None) -> tuple[bool, ...]:
+    """Return for each round whether it counts: undisturbed, or all where too few are."""
+    clean = [
+        taint(entry.contention, processors) is None and invalid_reason(entry.trace) is None
+        for entry in rounds
+    ]
+    enough = sum(clean) * 2 >= len(clean)
+    return tuple(clean) if enough else (True,) * len(clean)
+
+
+def session_statistic(values: Sequence[float], statistic: Statistic) -> float:
+    """Return the number that stands for a session: the median or the 10th percentile.
+
+    Quantiles interpolate linearly between order statistics (numpy's default, type 7). Where the
+    rounds of an exact metric disagree, which they should not, their median stands for them.
+    """
+    share = LOW_QUANTILE if statistic is Statistic.LOW_QUANTILE else 0.5
+    return float(np.quantile(np.asarray(values, dtype=float), share))
+
+
+def memory_metrics(memory: Memory | None) -> dict[str, Measured]:
+    """Return the memory pass's readings, in bytes; what could not be read is absent."""
+    if memory is None:
+        return {}
+    readings = {"rss_peak_bytes": memory.host.rss_peak, **_device(memory.device)}
+    return {
+        name: Measured(value=float(value), gate=float(value), rounds=None)
+        for name, value in readings.items()
+        if value is not None
+    }
+
+
+def _device(device: DeviceMemory | None) -> dict[str, int | None]:
+    if device is None:
+        return {}
+    return {
+        "device_alloc_peak_bytes": device.alloc_peak,
+        "device_reserved_peak_bytes": device.reserved_peak,
+        "device_process_bytes": device.process,
+    }
+
+
+def _with_score(entry: Round, prompt: Prompt) -> dict[str, float]:
+    scored = score(prompt, entry.trace.text)
+    return round_metrics(entry.trace) | ({} if scored is None else {"score": scored})
+
+
+def _over_rounds(name: str, each: Sequence[dict[str, float]], clean: Sequence[bool]) -> Measured:
+    """Return one metric over its rounds; those that do not define it have no entry."""
+    metric = CATALOGUE[name]
+    every = tuple(values[name] for values in each if name in values)
+    counted = [m[name] for m, ok in zip(each, clean, strict=True) if ok and name in m]
+    if metric.kind is not Kind.NOISY or not counted:
+        counted = list(every)
+    return Measured(
+        value=session_statistic(counted, Statistic.MEDIAN),
+        gate=session_statistic(counted, metric.statistic),
+        rounds=every,
+    )

@@ -1,0 +1,93 @@
+"""The baseline of one run: read before anything is measured, written after all is judged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pytest_llmbench.baselines.session import baseline_session
+from pytest_llmbench.baselines.store import Store
+from pytest_llmbench.domain.baseline import Baseline
+from pytest_llmbench.domain.record import Environment, SessionRecord
+from pytest_llmbench.errors import BaselineError
+from pytest_llmbench.plugin.settings import Settings
+from pytest_llmbench.probes.machine import machine_label
+
+DEFAULT_NAME = "main"
+
+
+class BaselineFiles:
+    """Where this run's baseline is, what it holds, and what becomes of it.
+
+    Attributes:
+        machine: this machine's name among the baselines.
+        name: the baseline that is compared with.
+        compared: what it holds; ``None`` where there is none, or none was wanted.
+
+    Raises:
+        BaselineError: it is asked for by name and does not exist, can't be read, or can't be
+            written though this run is to write it; all of it before anything is measured.
+    """
+
+    def __init__(self, settings: Settings, environment: Environment) -> None:
+        self._settings = settings
+        self._store = Store(settings.baselines)
+        self.machine = settings.machine or machine_label(environment.identity)
+        self.name = settings.compare or DEFAULT_NAME
+        self.compared = self._read()
+        if settings.writes:
+            self._store.check_writable(self.machine, settings.writes)
+
+    @property
+    def description(self) -> str:
+        """What is compared with, for the header: name, machine and number of sessions."""
+        if self._settings.no_compare:
+            return "compared with nothing (--llmbench-no-compare)"
+        if self.compared is None:
+            return f"no baseline {self.name!r} for machine {self.machine} yet"
+        kept = len(self.compared.sessions)
+        return (
+            f"baseline {self.name!r} for machine {self.machine} ({kept} session{'s'[kept == 1 :]})"
+        )
+
+    def write(self, record: SessionRecord, saved_at: str, *, failed: bool) -> str | None:
+        """Keep *record* as asked; return what was done, as a sentence, or ``None``."""
+        name = self._settings.writes
+        if name is None:
+            return None
+        if failed and not self._settings.save_failed:
+            return (
+                f"not saved to the baseline {name!r}, because tests failed; to keep a session "
+                "as it is, type --llmbench-no-compare or --llmbench-save-failed as well"
+            )
+        session = baseline_session(
+            saved_at,
+            record.environment,
+            (judged.record for judged in record.variants),
+            (judged.record for judged in record.cases),
+        )
+        if not session.cases:
+            return f"not saved to the baseline {name!r}, because nothing was measured"
+        write = self._store.replace if self._settings.replace else self._store.add
+        path = write(self.machine, name, session)
+        return f"saved to the baseline {name!r}: {relative_to_here(path)}"
+
+    def _read(self) -> Baseline | None:
+        if self._settings.no_compare:
+            return None
+        baseline = self._store.read(self.machine, self.name)
+        if baseline is None and self._settings.compare:
+            there = ", ".join(self._store.names(self.machine)) or "none"
+            raise BaselineError(
+                f"--llmbench-compare={self.name}: machine {self.machine} has no such baseline in "
+                f"{relative_to_here(self._settings.baselines)} (there are: {there}); save one with "
+                f"--llmbench-save={self.name}, or leave --llmbench-compare out"
+            )
+        return baseline
+
+
+def relative_to_here(path: Path) -> str:
+    """Return *path* as a user would type it from here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

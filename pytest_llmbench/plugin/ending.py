@@ -1,0 +1,92 @@
+"""The end of a run: what is written, what is saved, what is shown, and the exit status."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+
+import pytest
+
+from pytest_llmbench.domain.record import SessionRecord
+from pytest_llmbench.errors import LlmbenchError
+from pytest_llmbench.plugin.baseline import relative_to_here
+from pytest_llmbench.plugin.run import Run
+from pytest_llmbench.report.json_report import write_json
+from pytest_llmbench.report.rows import session_rows
+from pytest_llmbench.report.summary import summary_lines
+from pytest_llmbench.report.table import render_table
+
+_COMPLETE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+
+
+class Ending:
+    """Finishes a run once, then shows it."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._record: SessionRecord | None = None
+        self._said: list[str] = []
+        self._problems: list[str] = []
+
+    def finish(
+        self, collected: Collection[str] | None, exitstatus: int | pytest.ExitCode
+    ) -> pytest.ExitCode | None:
+        """End every worker, write and save; return the exit status where it changes.
+
+        Args:
+            collected: keys of all collected cases; ``None`` where only a part was wanted, so
+                that nothing can be missing.
+            exitstatus: what pytest would end with.
+        """
+        self._record = record = self._run.finish(collected)
+        missed = bool(record.missing) and self._run.settings.missing == "fail"
+        if missed:
+            self._problems.append(
+                f"--llmbench-missing=fail: {len(record.missing)} cases of the baseline were not run"
+            )
+        self._write_json(record)
+        if exitstatus in _COMPLETE:
+            self._save(record, failed=missed or exitstatus != pytest.ExitCode.OK)
+        failed = bool(self._problems) and exitstatus in (
+            pytest.ExitCode.OK,
+            pytest.ExitCode.NO_TESTS_COLLECTED,
+        )
+        return pytest.ExitCode.TESTS_FAILED if failed else None
+
+    def show(self, reporter: pytest.TerminalReporter) -> None:
+        """Write the table, the verdicts, and what became of baseline and files."""
+        record = self._record
+        if record is None or not (record.cases or record.variants):
+            return
+        reporter.section("llmbench", sep="=")
+        writer = reporter.config.get_terminal_writer()
+        rows = session_rows(record)
+        if rows:
+            table = render_table(rows, width=writer.fullwidth, color=writer.hasmarkup)
+            reporter.write_line(table)
+        for line in summary_lines(record, baseline=self._run.baseline.description):
+            reporter.write_line(line)
+        for line in self._said:
+            reporter.write_line(line)
+        for line in self._problems:
+            reporter.write_line(f"error: {line}", red=True)
+
+    def _write_json(self, record: SessionRecord) -> None:
+        path = self._run.settings.json
+        if path is None:
+            return
+        try:
+            write_json(path, record)
+        except LlmbenchError as exc:
+            self._problems.append(str(exc))
+        else:
+            self._said.append(f"wrote {relative_to_here(path)}")
+
+    def _save(self, record: SessionRecord, *, failed: bool) -> None:
+        saved_at = datetime.now(UTC).replace(microsecond=0).isoformat()
+        try:
+            said = self._run.baseline.write(record, saved_at, failed=failed)
+        except LlmbenchError as exc:
+            self._problems.append(str(exc))
+        else:
+            self._said.extend([said] if said else [])

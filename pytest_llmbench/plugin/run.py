@@ -1,0 +1,230 @@
+"""The state of one run of ``pytest --llmbench``, and what the hooks ask of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable
+from typing import NoReturn
+
+import pytest
+
+from pytest_llmbench.config import Config, check_variants, find_config, load_config
+from pytest_llmbench.config.gates import parse_gates
+from pytest_llmbench.config.place import Place
+from pytest_llmbench.domain.case import Case
+from pytest_llmbench.domain.gate import Gates
+from pytest_llmbench.domain.record import CaseRecord, SessionRecord
+from pytest_llmbench.domain.verdict import Verdict
+from pytest_llmbench.engines import engine_options
+from pytest_llmbench.errors import ConfigError, EngineNotInstalledError, LlmbenchError
+from pytest_llmbench.plugin.baseline import BaselineFiles, relative_to_here
+from pytest_llmbench.plugin.cases import config_cases, marked_cases, marked_variants
+from pytest_llmbench.plugin.fixtures import Benchmark, LoadedVariant
+from pytest_llmbench.plugin.marker import MarkerArguments, marker_arguments
+from pytest_llmbench.plugin.progress import progress_of
+from pytest_llmbench.plugin.settings import Settings, read_settings
+from pytest_llmbench.probes.environment import host_environment
+from pytest_llmbench.probes.nvml import Nvml
+from pytest_llmbench.report.failure import failure_text
+from pytest_llmbench.report.json_report import check_json_path
+from pytest_llmbench.runner.bench import Bench
+from pytest_llmbench.runner.judged import Judged
+from pytest_llmbench.runner.plan import matching
+from pytest_llmbench.runner.result import Result
+from pytest_llmbench.verdict.outcome import failing
+
+BENCHMARK: pytest.StashKey[Benchmark] = pytest.StashKey()
+"""On an item: its fixture, which knows what the test measured."""
+
+
+class Run:
+    """Configuration, bench, verdicts and baseline of one run.
+
+    Attributes:
+        settings: the options.
+        config: the configuration.
+        shown: how messages call its file.
+        variants: the variants in scope, in the configuration's order.
+        suites: for each suite in scope its cases.
+        baseline: what is compared with, and what is written at the end.
+    """
+
+    def __init__(self, settings: Settings, pytest_config: pytest.Config) -> None:
+        self.settings = settings
+        self.config, self.shown = _read_config(settings)
+        self.variants = matching(
+            self.config.variants, settings.variants, "variant", "--llmbench-variants"
+        )
+        self._check_plant()
+        check_variants(self.config, self.variants, engine_options(), shown=self.shown)
+        self.suites = config_cases(self.config, settings, self.variants)
+        nvml = Nvml.open()
+        self.environment = host_environment(nvml=nvml, folder=settings.root)
+        self.baseline = BaselineFiles(settings, self.environment)
+        if settings.json is not None:
+            check_json_path(settings.json)
+        processors = os.cpu_count() or 1
+        progress = progress_of(pytest_config)
+        self.bench = Bench(self.config, progress, processors=processors, slowdowns=settings.plant)
+        self.judged = Judged(
+            self.config,
+            self.environment,
+            self.baseline.compared,
+            comparing=not settings.no_compare,
+            processors=processors,
+        )
+
+    def parametrize(self, metafunc: pytest.Metafunc, arguments: MarkerArguments) -> None:
+        """Make one item of each case, or of each variant, that the test is for."""
+        if "llmbench" in metafunc.fixturenames:
+            cases = marked_cases(
+                self.config, self.settings, self.variants, arguments, metafunc.definition
+            )
+            many = len({case.suite for case in cases}) > 1
+            ids = [f"{case.suite}-{case.id}" if many else case.id for case in cases]
+            metafunc.parametrize("llmbench", cases, ids=ids, indirect=True)
+        elif "llmbench_variant" in metafunc.fixturenames:
+            names = marked_variants(self.config, self.variants, arguments, metafunc.definition)
+            metafunc.parametrize("llmbench_variant", names, indirect=True)
+        elif any(metafunc.definition.iter_markers("llmbench")):
+            raise pytest.Collector.CollectError(
+                f"{metafunc.definition.name}: it has the marker llmbench but takes neither the "
+                "fixture llmbench nor llmbench_variant; add one of them to its arguments"
+            )
+
+    def benchmark(self, request: pytest.FixtureRequest) -> Benchmark:
+        """Return the fixture ``llmbench`` of one item."""
+        item: pytest.Item = request.node
+        arguments = marker_arguments(item)
+        place = Place(f"{item.name}: @pytest.mark.llmbench")
+        marked = parse_gates(arguments.limits or {}, arguments.tolerance or {}, place)
+
+        def measure(case: Case, gates: Gates) -> Result:
+            record, verdicts = self._measured(case, (marked, gates))
+            benchmark.judged.append((record, verdicts))
+            return Result(record, self.bench.variants.get(case.variant))
+
+        benchmark = Benchmark(request.param, item.name, measure)
+        item.stash[BENCHMARK] = benchmark
+        return benchmark
+
+    def loaded_variant(self, request: pytest.FixtureRequest) -> LoadedVariant:
+        """Return the fixture ``llmbench_variant`` of one item."""
+        name = getattr(request, "param", None)
+        if name is None:
+            name = request.getfixturevalue("llmbench").case.variant
+        return LoadedVariant(name, self.bench, self._absent)
+
+    def run_case(self, case: Case) -> None:
+        """Measure and judge *case* for an item without Python."""
+        record, verdicts = self._measured(case, ())
+        self._fail(case.key, verdicts, record.text)
+
+    def run_life(self, variant: str) -> None:
+        """Free *variant* and judge its life."""
+        record = self.bench.end_variant(variant)
+        absent = self.bench.absent(variant)
+        if absent is not None:
+            self._absent(absent)
+        if record is None:
+            pytest.skip(f"none of the cases of {variant} was measured")
+        self._fail(record.id, self.judged.life(record), None)
+
+    def judge_test(self, item: pytest.Item) -> None:
+        """Fail a Python test that passed so far, where what it measured says so."""
+        benchmark = item.stash.get(BENCHMARK, None)
+        if benchmark is None:
+            return
+        if not benchmark.judged:
+            pytest.fail(
+                "the test took the fixture llmbench but never called it, so nothing was "
+                "measured; call llmbench()",
+                pytrace=False,
+            )
+        for record, verdicts in benchmark.judged:
+            self._fail(record.case.key, verdicts, record.text)
+
+    def _fail(self, name: str, verdicts: Iterable[Verdict], text: str | None) -> None:
+        """Fail the running test when any of *verdicts* has to, with what they say."""
+        bad = failing(verdicts, self.settings.missing, self.settings.inconclusive)
+        if bad:
+            pytest.fail(failure_text(name, bad, text), pytrace=False)
+
+    def finish(self, collected: Collection[str] | None) -> SessionRecord:
+        """End every worker and return all that is kept.
+
+        *collected* are the keys of all cases that there are; where it is ``None``, only a part
+        was wanted and nothing is missing.
+        """
+        self.bench.close()
+        if collected is not None:
+            suites = {*self.suites, *(key.partition("/")[0] for key in collected)}
+            self.judged.missing(collected, self.variants, suites)
+        return self.judged.session(self.bench.cases.values(), self.bench.variants.values())
+
+    def _measured(
+        self, case: Case, gates: tuple[Gates, ...]
+    ) -> tuple[CaseRecord, tuple[Verdict, ...]]:
+        try:
+            record = self.bench.measure(case)
+        except EngineNotInstalledError as exc:
+            self._absent(exc)
+        verdicts = self.judged.case(record, self.bench.variants.get(case.variant), *gates)
+        if record.error is not None:
+            self._fail(case.key, verdicts, None)
+        return record, verdicts
+
+    def _absent(self, exc: EngineNotInstalledError) -> NoReturn:
+        """Skip, or with ``--llmbench-strict`` fail: the engine is not installed."""
+        if self.settings.strict:
+            pytest.fail(str(exc), pytrace=False)
+        pytest.skip(str(exc))
+
+    def _check_plant(self) -> None:
+        for name in self.settings.plant:
+            if name not in self.config.variants:
+                raise ConfigError(
+                    f"--llmbench-plant={name}=…: there is no variant {name!r} "
+                    f"(there are: {', '.join(self.config.variants)})"
+                )
+
+
+def _read_config(settings: Settings) -> tuple[Config, str]:
+    """Return the configuration and how messages call its file."""
+    path = settings.config or find_config(settings.root)
+    if path is None:
+        raise ConfigError(
+            f"--llmbench: there is no llmbench.toml in {settings.root}, and no [tool.llmbench] in "
+            "a pyproject.toml there; write one (llmbench show --example prints one) or name one "
+            "with --llmbench-config=PATH"
+        )
+    shown = relative_to_here(path)
+    return load_config(path, engine_options(), overrides=settings.overrides, shown=shown), shown
+
+
+def start_run(config: pytest.Config) -> None:
+    """Read options, configuration and baseline, and register the hooks of this run.
+
+    Raises:
+        pytest.UsageError: any of them is wrong.
+    """
+    from pytest_llmbench.plugin import RUN
+    from pytest_llmbench.plugin.hooks import RunHooks
+
+    try:
+        _check_alone(config)
+        run = Run(read_settings(config), config)
+    except LlmbenchError as exc:
+        raise pytest.UsageError(str(exc)) from exc
+    config.stash[RUN] = run
+    config.pluginmanager.register(RunHooks(run), "llmbench-run")
+
+
+def _check_alone(config: pytest.Config) -> None:
+    """Refuse to measure several things at once."""
+    dist = getattr(config.option, "dist", "no")
+    if dist != "no" or hasattr(config, "workerinput"):
+        raise ConfigError(
+            "--llmbench measures one thing at a time, but pytest-xdist is to run tests side by "
+            "side; add -n 0"
+        )

@@ -1,0 +1,169 @@
+"""The options of one run, read once and frozen."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar, cast
+
+import pytest
+
+from pytest_llmbench.errors import ConfigError
+from pytest_llmbench.plugin.options import OPTIONS, POLICIES, Option
+from pytest_llmbench.units import parse_amount
+from pytest_llmbench.verdict.outcome import Policy
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the command line and the ini file say, checked.
+
+    Attributes:
+        config: the configuration asked for; ``None`` looks for one at *root*.
+        root: pytest's rootdir.
+        warmup: ``None`` where not given, ``"auto"`` or a number.
+        save, replace: name of the baseline to write, or ``None``.
+        plant: planted slowdowns by variant, as shares.
+    """
+
+    root: Path
+    config: Path | None
+    overrides: tuple[str, ...]
+    variants: tuple[str, ...]
+    suites: tuple[str, ...]
+    rounds: int | None
+    warmup: int | str | None
+    max_time_s: float | None
+    baselines: Path
+    machine: str | None
+    compare: str | None
+    no_compare: bool
+    save: str | None
+    replace: str | None
+    save_failed: bool
+    missing: Policy
+    inconclusive: Policy
+    strict: bool
+    json: Path | None
+    plant: dict[str, float]
+
+    @property
+    def writes(self) -> str | None:
+        """The name of the baseline that this run will write, if any."""
+        return self.replace or self.save
+
+
+def is_on(config: pytest.Config) -> bool:
+    """Whether the benchmarks were asked for."""
+    return bool(config.getoption("llmbench") or config.getini("llmbench"))
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """Return the options of this run.
+
+    Raises:
+        ConfigError: a value is wrong, or two options contradict each other.
+    """
+    given = {option.key.removeprefix("llmbench_"): _value(config, option) for option in OPTIONS}
+
+    def text(name: str) -> str | None:
+        return cast("str", given[name]) or None
+
+    def parsed(name: str, parse: Callable[[str], T]) -> T | None:
+        value = text(name)
+        return None if value is None else parse(value)
+
+    settings = Settings(
+        root=config.rootpath,
+        config=parsed("config", Path),
+        overrides=tuple(cast("list[str]", given["set"])),
+        variants=_globs(text("variants")),
+        suites=_globs(text("suites")),
+        rounds=parsed("rounds", lambda v: _whole(v, "--llmbench-rounds", least=1)),
+        warmup=parsed("warmup", _warmup),
+        max_time_s=parsed("max_time", _seconds),
+        baselines=Path(text("baselines") or "baselines"),
+        machine=text("machine"),
+        compare=text("compare"),
+        no_compare=bool(given["no_compare"]),
+        save=text("save"),
+        replace=text("replace"),
+        save_failed=bool(given["save_failed"]),
+        missing=_policy(text("missing"), "--llmbench-missing"),
+        inconclusive=_policy(text("inconclusive"), "--llmbench-inconclusive"),
+        strict=bool(given["strict"]),
+        json=parsed("json", Path),
+        plant=dict(_planted(text) for text in cast("list[str]", given["plant"])),
+    )
+    _check(settings)
+    return settings
+
+
+def _value(config: pytest.Config, option: Option) -> object:
+    """Return the command line's value, else the ini file's (which holds the default)."""
+    typed = config.getoption(option.key)
+    if option.kind != "path":
+        return config.getini(option.key) if typed in (None, False) else typed
+    if typed is not None:
+        return str(config.invocation_params.dir / typed)
+    written = config.getini(option.key)
+    return str(config.rootpath / written) if written else ""
+
+
+def _check(settings: Settings) -> None:
+    if settings.compare and settings.no_compare:
+        raise ConfigError("--llmbench-compare and --llmbench-no-compare exclude each other")
+    if settings.save and settings.replace:
+        raise ConfigError(
+            "--llmbench-save and --llmbench-replace exclude each other; replace already saves"
+        )
+    if settings.plant and settings.writes:
+        raise ConfigError(
+            "--llmbench-plant slows a variant down on purpose, so its session can't be saved; "
+            "leave out --llmbench-save and --llmbench-replace"
+        )
+
+
+def _globs(text: str | None) -> tuple[str, ...]:
+    return tuple(glob.strip() for glob in (text or "").split(",") if glob.strip())
+
+
+def _whole(text: str, flag: str, *, least: int) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise ConfigError(f"{flag}={text}: write a whole number of at least {least}")
+    return int(text)
+
+
+def _warmup(text: str) -> int | str:
+    return text if text == "auto" else _whole(text, "--llmbench-warmup", least=0)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = parse_amount(text, "s")
+    except ValueError as exc:
+        raise ConfigError(f"--llmbench-max-time={text}: {exc}") from exc
+    if seconds <= 0:
+        raise ConfigError(f"--llmbench-max-time={text}: write a time above 0, such as 30")
+    return seconds
+
+
+def _policy(text: str | None, flag: str) -> Policy:
+    policy = text or "warn"
+    if policy not in POLICIES:
+        raise ConfigError(f"{flag}={policy}: allowed are {', '.join(POLICIES)}")
+    return cast("Policy", policy)
+
+
+def _planted(text: str) -> tuple[str, float]:
+    variant, equals, percent = text.partition("=")
+    try:
+        share = parse_amount(percent if percent.endswith("%") else f"{percent}%", "1")
+    except ValueError:
+        share = -1.0
+    if not equals or share <= 0:
+        raise ConfigError(f"--llmbench-plant={text}: write VARIANT=PERCENT, such as base=30%")
+    return variant, share

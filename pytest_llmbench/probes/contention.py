@@ -1,0 +1,193 @@
+"""What else wanted this machine while a round ran.
+
+Read just before and just after a round, outside what is timed. The strongest witness is the
+run-queue delay: the time that threads were ready and waited for a processor.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from pytest_llmbench.domain.trace import Contention
+from pytest_llmbench.probes.nvml import Gpu
+from pytest_llmbench.probes.procfs import read_quickly
+
+PROC: Final = Path("/proc")
+_STEAL_FIELD: Final = 8  # of the line "cpu" of /proc/stat, after its name: proc(5)
+_NS: Final = 1e-9
+
+
+class _Counters(NamedTuple):
+    """Running totals at one moment; ``None`` where the system does not keep them."""
+
+    delay_ns: dict[int, int] | None  # by thread
+    switches: int | None
+    steal_ticks: int | None
+    clock_reasons: frozenset[str] | None
+
+
+class ContentionProbe:
+    """Reads a process's contention between :meth:`start` and :meth:`stop`, again and again.
+
+    Args:
+        proc: root of the process files; elsewhere than on Linux there is none.
+        pid: the process; default this one, whose switches come from one system call.
+        clock: seconds, never falling.
+        gpus: the GPUs that the process uses (see :func:`.gpus_in_use`).
+    """
+
+    def __init__(
+        self,
+        *,
+        proc: Path = PROC,
+        pid: int | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+        gpus: Sequence[Gpu] = (),
+    ) -> None:
+        self._proc = proc
+        self._pid = pid
+        self._task = f"{proc}/{'self' if pid is None else pid}/task"
+        self._clock = clock
+        self._gpus = tuple(gpus)
+        self._before: _Counters | None = None
+        self._began_s = 0.0
+
+    def start(self) -> None:
+        """Take the counters, then the time: the round may begin."""
+        self._before = self._counters()
+        self._began_s = self._clock()
+
+    def stop(self) -> Contention:
+        """Take the time, then the counters, and return what lay between.
+
+        A thread that came in between counts whole, one that ended not at all: its counters went
+        with it, so that the delay is a lower bound and never negative.
+
+        Raises:
+            RuntimeError: without a :meth:`start` before.
+        """
+        wall_s = self._clock() - self._began_s
+        before, after = self._before, self._counters()
+        if before is None:
+            raise RuntimeError("a contention probe was stopped that had not been started")
+        self._before = None
+        return Contention(
+            wall_s=wall_s,
+            run_delay_s=_run_delay_s(before.delay_ns, after.delay_ns),
+            involuntary_switches=_rise(before.switches, after.switches),
+            steal_s=_steal_s(before.steal_ticks, after.steal_ticks),
+            load_1m=read_load(proc=self._proc),
+            gpu_clock_reasons=_either(before.clock_reasons, after.clock_reasons),
+            gpu_temperature_c=_hottest(self._gpus),
+        )
+
+    def _counters(self) -> _Counters:
+        return _Counters(
+            delay_ns=_read_delays(self._task),
+            switches=_own_switches() if self._pid is None else _switches_of(self._task),
+            steal_ticks=_read_steal(self._proc),
+            clock_reasons=_clock_reasons(self._gpus),
+        )
+
+
+def read_load(*, proc: Path = PROC) -> float | None:
+    """Return the machine's one-minute load average; ``None`` on Windows, which keeps none."""
+    text = read_quickly(f"{proc}/loadavg")
+    if text is not None:
+        return float(text.split(maxsplit=1)[0])
+    ask = getattr(os, "getloadavg", None)
+    if ask is None:
+        return None
+    try:
+        return float(ask()[0])
+    except OSError:
+        return None
+
+
+def _read_delays(task: str) -> dict[int, int] | None:
+    """Nanoseconds that each thread has waited; ``None`` where the kernel does not count them.
+
+    Without its statistics a kernel says ``0 0 0``, which no thread that has run can say.
+    """
+    delays: dict[int, int] = {}
+    counted = False
+    for thread in _threads(task):
+        fields = (read_quickly(f"{task}/{thread}/schedstat") or b"").split()
+        if len(fields) == 3:
+            delays[int(thread)] = int(fields[1])
+            counted = counted or fields[0] != b"0" or fields[2] != b"0"
+    return delays if counted else None
+
+
+def _threads(task: str) -> list[str]:
+    try:
+        return os.listdir(task)  # noqa: PTH208 - names are wanted, and quickly
+    except OSError:
+        return []
+
+
+def _own_switches() -> int | None:
+    """This process's involuntary switches, those of threads that ended included."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+
+
+def _switches_of(task: str) -> int | None:
+    """Involuntary switches of the live threads of another process."""
+    counts: list[int] = []
+    for thread in _threads(task):
+        status = read_quickly(f"{task}/{thread}/status") or b""
+        _, found, rest = status.partition(b"nonvoluntary_ctxt_switches:")
+        if found:
+            counts.append(int(rest.split(maxsplit=1)[0]))
+    return sum(counts) if counts else None
+
+
+def _read_steal(proc: Path) -> int | None:
+    words = (read_quickly(f"{proc}/stat") or b"").split(b"\n", 1)[0].split()
+    if len(words) <= _STEAL_FIELD or words[0] != b"cpu":
+        return None
+    return int(words[_STEAL_FIELD])
+
+
+def _run_delay_s(before: dict[int, int] | None, after: dict[int, int] | None) -> float | None:
+    if before is None or after is None:
+        return None
+    return _NS * sum(max(0, delay - before.get(thread, 0)) for thread, delay in after.items())
+
+
+def _steal_s(before: int | None, after: int | None) -> float | None:
+    ticks = _rise(before, after)
+    if ticks is None or sys.platform == "win32":
+        return None
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _rise(before: int | None, after: int | None) -> int | None:
+    """The difference of two totals, never negative (a hypervisor's may fall when it moves us)."""
+    return None if before is None or after is None else max(0, after - before)
+
+
+def _clock_reasons(gpus: tuple[Gpu, ...]) -> frozenset[str] | None:
+    answers = [reasons for gpu in gpus if (reasons := gpu.clock_reasons()) is not None]
+    return frozenset().union(*answers) if answers else None
+
+
+def _either(before: frozenset[str] | None, after: frozenset[str] | None) -> tuple[str, ...] | None:
+    if before is None and after is None:
+        return None
+    return tuple(sorted((before or frozenset()) | (after or frozenset())))
+
+
+def _hottest(gpus: tuple[Gpu, ...]) -> float | None:
+    return max(
+        (degrees for gpu in gpus if (degrees := gpu.temperature_c()) is not None), default=None
+    )

@@ -1,0 +1,122 @@
+"""Memory on the accelerator: the allocator's peaks, and the driver's figure for this process.
+
+torch is never imported: where an engine has loaded it and begun to use a device, it is asked.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from pytest_llmbench.domain.trace import DeviceMemory
+from pytest_llmbench.probes.nvml import Gpu
+
+
+def reset_device_peaks() -> None:
+    """Set the allocator's peaks back to what is allocated now, on every CUDA device.
+
+    Does nothing where CUDA is not in use, and on Apple's GPUs, which keep no peak.
+    """
+    cuda = _cuda_in_use()
+    if cuda is not None:
+        for index in range(cuda.device_count()):
+            cuda.reset_peak_memory_stats(index)
+
+
+def read_device_memory(
+    *, gpus: Sequence[Gpu] = (), used_before: int | None = None, pid: int | None = None
+) -> DeviceMemory | None:
+    """Return the device memory of this process; ``None`` when it uses no device.
+
+    The allocator's peaks are summed over devices (they need not have come at one moment); on
+    Apple's GPUs they are what is allocated and pooled at this moment.
+
+    Args:
+        gpus: what :meth:`.Nvml.gpus` returned; empty where there is no NVML.
+        used_before: what :func:`read_device_used` said before the model was loaded; give it only
+            for a variant that runs on a device, because the rise of the used memory stands in
+            where NVML does not list this process.
+        pid: the process that NVML is asked about; default this one.
+    """
+    alloc_peak, reserved_peak = _allocator_peaks()
+    process, listed = _process_bytes(gpus, os.getpid() if pid is None else pid)
+    difference = None
+    if process is None and used_before is not None:
+        difference = _rise(read_device_used(gpus), used_before)
+    if alloc_peak is None and not listed and difference is None:
+        return None
+    return DeviceMemory(
+        alloc_peak=alloc_peak,
+        reserved_peak=reserved_peak,
+        process=difference if process is None else process,
+        process_is_difference=difference is not None,
+    )
+
+
+def read_device_used(gpus: Sequence[Gpu]) -> int | None:
+    """Return the used bytes of *gpus*, of all processes; ``None`` where none tells."""
+    readings = [memory.used for gpu in gpus if (memory := gpu.memory()) is not None]
+    return sum(readings) if readings else None
+
+
+def synchronize_device() -> None:
+    """Wait until every device this process uses has done what it was told."""
+    cuda = _cuda_in_use()
+    if cuda is not None:
+        for index in _used_indices(cuda):
+            cuda.synchronize(index)
+    mps = _mps_in_use()
+    if mps is not None:
+        mps.synchronize()
+
+
+def _used_indices(cuda: Any) -> list[int]:
+    """The devices to wait for: touching an unused one would make a context of some 500 MB."""
+    count = cuda.device_count()
+    if count == 1:
+        return [0]
+    return [index for index in range(count) if cuda.memory_reserved(index) > 0]
+
+
+def _allocator_peaks() -> tuple[int | None, int | None]:
+    cuda = _cuda_in_use()
+    if cuda is not None:
+        indices = range(cuda.device_count())
+        return (
+            sum(int(cuda.max_memory_allocated(index)) for index in indices),
+            sum(int(cuda.max_memory_reserved(index)) for index in indices),
+        )
+    mps = _mps_in_use()
+    if mps is not None:
+        return int(mps.current_allocated_memory()), int(mps.driver_allocated_memory())
+    return None, None
+
+
+def _cuda_in_use() -> Any | None:
+    """``torch.cuda`` (ROCm's too), where something has initialised it."""
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
+    return cuda if cuda is not None and cuda.is_initialized() else None
+
+
+def _mps_in_use() -> Any | None:
+    """``torch.mps``, where something has allocated through it."""
+    torch: Any = sys.modules.get("torch")
+    backend = getattr(getattr(torch, "backends", None), "mps", None)
+    mps = getattr(torch, "mps", None)
+    if backend is None or mps is None or not backend.is_available():
+        return None
+    return mps if mps.driver_allocated_memory() > 0 else None
+
+
+def _process_bytes(gpus: Sequence[Gpu], pid: int) -> tuple[int | None, bool]:
+    """NVML's bytes of *pid* over *gpus*, and whether any of them lists it at all."""
+    shares = [listed[pid] for gpu in gpus if pid in (listed := gpu.process_bytes() or {})]
+    if not shares or None in shares:
+        return None, bool(shares)
+    return sum(share for share in shares if share is not None), True
+
+
+def _rise(now: int | None, before: int) -> int | None:
+    return None if now is None else max(0, now - before)

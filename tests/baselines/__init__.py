@@ -1,0 +1,1 @@
+"""Tests of the baselines: their format, what is kept, and the files."""

@@ -1,0 +1,55 @@
+"""What of a session is kept."""
+
+from __future__ import annotations
+
+from pytest_llmbench.baselines.session import baseline_session
+
+from .facts import ENVIRONMENT, make_case_record, make_variant_record
+
+
+def kept(variants, cases):
+    return baseline_session("2026-01-01T00:00:00Z", ENVIRONMENT, variants, cases)
+
+
+def test_statistics_are_kept_and_nothing_else():
+    record = make_case_record(metrics={"itl_s": 0.003, "output_tokens": 4, "rss_peak_bytes": 9})
+    session = kept(
+        [make_variant_record(metrics={"load_s": 2.0, "system_ram_peak_bytes": 5})], [record]
+    )
+    case = session.cases["tasks/base-sum-n8-t0"]
+    assert case.metrics == {"itl_s": 0.003, "output_tokens": 4, "rss_peak_bytes": 9}
+    assert case.workload == record.case.workload
+    assert case.variant == "base"
+    variant = session.variants["base"]
+    assert variant.metrics == {"load_s": 2.0}
+    assert (variant.identity, variant.settings) == ({"weights": "abc"}, {"device": "cpu"})
+    assert (session.saved_at, session.environment) == ("2026-01-01T00:00:00Z", ENVIRONMENT)
+
+
+def test_a_value_that_is_not_finite_is_left_out():
+    record = make_case_record(metrics={"itl_s": float("inf"), "ttft_s": 0.1})
+    assert kept([], [record]).cases["tasks/base-sum-n8-t0"].metrics == {"ttft_s": 0.1}
+
+
+def test_failed_cases_are_left_out():
+    session = kept(
+        [make_variant_record()], [make_case_record("sum", error="boom"), make_case_record("ok")]
+    )
+    assert list(session.cases) == ["tasks/base-ok-n8-t0"]
+
+
+def test_a_variant_that_did_not_load_is_left_out():
+    assert kept([make_variant_record(error="no file", loaded=False)], []).variants == {}
+
+
+def test_a_variant_that_died_keeps_its_identity_for_the_cases_before():
+    died = make_variant_record(metrics={"load_s": 2.0}, error="SIGKILL")
+    assert kept([died], []).variants == {}
+    assert kept([died], [make_case_record(error="SIGKILL")]).variants == {}
+    survivor = kept([died], [make_case_record()]).variants["base"]
+    assert (survivor.identity, survivor.metrics) == ({"weights": "abc"}, {})
+
+
+def test_records_may_be_any_iterable():
+    session = kept(iter([make_variant_record()]), iter([make_case_record()]))
+    assert (list(session.variants), len(session.cases)) == (["base"], 1)

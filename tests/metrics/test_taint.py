@@ -1,0 +1,64 @@
+"""Both sides of every threshold, and readings that a system can't give."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_llmbench.metrics.taint import taint
+
+from .facts import make_contention
+
+
+def test_a_quiet_round_is_clean():
+    assert taint(make_contention(), 2) is None
+
+
+@pytest.mark.parametrize(("run_delay_s", "tainted"), [(0.1, False), (0.101, True)])
+def test_run_queue_delay_per_wall_second(run_delay_s, tainted):
+    assert bool(taint(make_contention(wall_s=2.0, run_delay_s=run_delay_s), 2)) is tainted
+
+
+@pytest.mark.parametrize(("steal_s", "tainted"), [(0.4, False), (0.404, True)])
+def test_steal_per_processor_and_wall_second(steal_s, tainted):
+    assert bool(taint(make_contention(wall_s=2.0, steal_s=steal_s), 4)) is tainted
+
+
+def test_steal_is_not_judged_without_the_number_of_processors():
+    assert taint(make_contention(steal_s=0.9), None) is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "tainted"),
+    [
+        ("hw_slowdown", True),
+        ("HW_Thermal_Slowdown", True),
+        ("sw_thermal_slowdown", True),
+        ("hw_power_brake_slowdown", True),
+        ("hw_power_brake", True),
+        ("sw_power_cap", False),
+        ("gpu_idle", False),
+        ("application_clocks", False),
+        ("sync_boost", False),
+    ],
+)
+def test_clock_reasons(reason, tainted):
+    assert bool(taint(make_contention(reasons=(reason,)), 2)) is tainted
+
+
+def test_what_a_system_cannot_tell_is_no_taint():
+    silent = make_contention(run_delay_s=None, steal_s=None, reasons=None)
+    assert taint(silent, 2) is None
+    assert taint(make_contention(wall_s=0.0, run_delay_s=1.0, steal_s=1.0), 2) is None
+
+
+def test_the_reasons_in_words():
+    everything = make_contention(
+        run_delay_s=0.71, steal_s=0.4, reasons=("sw_power_cap", "hw_slowdown"), celsius=91.4
+    )
+    assert taint(everything, 2) == (
+        "its threads waited for a processor 71 % of the time (accepted: 5 %) and the hypervisor "
+        "gave 20 % of the processors' time to others (accepted: 5 %) and the GPU lowered its "
+        "clocks at 91 °C (hw_slowdown)"
+    )
+    no_sensor = make_contention(reasons=("hw_slowdown",), celsius=None)
+    assert taint(no_sensor, 2) == "the GPU lowered its clocks (hw_slowdown)"
