@@ -227,6 +227,7 @@ _ALL: Final = (
     ),
     _memory("device_reserved_peak_bytes", "peak of the device allocator's pool", of="case"),
     _memory("device_process_bytes", "device memory of the process, as NVML counts it", of="case"),
+    _life_time("start_s", "start of the process until the engine's libraries are imported"),
     _life_time("load_s", "process ready to model ready"),
     _life_time("first_generate_s", "the cold first generation (16 new tokens, fixed prompt)"),
     _life_time("free_s", "release of the model until memory is back"),

@@ -67,7 +67,8 @@ class VariantRecord(Fact, frozen=True, kw_only=True):
 class CaseRecord(Fact, frozen=True, kw_only=True):
     """One measured case; *error* says why there are no rounds.
 
-    *text* and *finish_reason* are the last round's; *memory* is the memory pass's reading.
+    *text* and *finish_reason* are the last round's; *memory* is the memory pass's reading;
+    *warmup_s* are the seconds that untimed generations took, the memory pass included.
     """
 
     case: Case
@@ -77,6 +78,7 @@ class CaseRecord(Fact, frozen=True, kw_only=True):
     text: str | None
     finish_reason: str | None
     error: str | None
+    warmup_s: float | None = None
 
 
 class JudgedCase(Fact, frozen=True, kw_only=True):

@@ -103,6 +103,8 @@ class Life(Fact, frozen=True, kw_only=True):
         free_s: seconds of the release.
         rss_peak: highest resident bytes seen over the whole life.
         system_used_peak: highest used bytes of the machine at any reading.
+        start_s: seconds from the process's start to its libraries being imported; the process
+            can't know them, the session adds them.
     """
 
     before: Memory
@@ -113,3 +115,4 @@ class Life(Fact, frozen=True, kw_only=True):
     free_s: float | None
     rss_peak: int | None
     system_used_peak: int
+    start_s: float | None = None

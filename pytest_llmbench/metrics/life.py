@@ -14,6 +14,7 @@ def life_metrics(life: Life, facts: ModelFacts | None, warnings: int) -> dict[st
     distinct warnings of Python and the engine.
     """
     readings: dict[str, float | None] = {
+        "start_s": life.start_s,
         "load_s": life.load_s,
         "first_generate_s": life.first_generate_s,
         "free_s": life.free_s,

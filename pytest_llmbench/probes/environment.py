@@ -6,6 +6,7 @@ Neither part holds a host name, a user name or a path.
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import os
 import platform
 import re
@@ -76,7 +77,7 @@ def host_environment(
         "cpu_governor": governors(sys_root=sys_root),
         "cpu_quota": None if quota is None else f"{quota:g}",
         "transparent_hugepages": transparent_huge_pages(sys_root=sys_root),
-        "load_1m_at_start": _written(read_load(proc=proc)),
+        "load_at_start": _busyness(read_load(proc=proc), usable_processors(quota)),
         "git_commit": None if folder is None else git_commit(folder),
         **_variables(environ),
     }
@@ -86,8 +87,8 @@ def host_environment(
             "instruction_set": instruction_set(proc=proc),
             "architecture": _architecture(platform.machine()),
             "logical_processors": f"{usable_processors(quota):g}",
-            "physical_cores": _written(physical_cores()) or "unknown",
-            "memory": f"{round(read_system_total(proc=proc) / _GIB)} GiB",
+            "physical_cores": str(physical_cores() or "unknown"),
+            "memory": f"{math.ceil(read_system_total(proc=proc) / _GIB)} GiB",
             "os": operating_system(etc=etc),
             "gpus": _gpus(gpus),
         },
@@ -132,5 +133,9 @@ def _architecture(machine: str) -> str:
     return {"amd64": "x86_64", "arm64": "aarch64"}.get(name, name) or "unknown"
 
 
-def _written(number: float | None) -> str | None:
-    return None if number is None else f"{number:g}"
+def _busyness(load: float | None, processors: float) -> str | None:
+    """Return a load average in words: as a number it would differ in every two sessions."""
+    if load is None:
+        return None
+    share = load / processors
+    return "idle" if share < 0.25 else "partly busy" if share < 0.75 else "busy"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -31,7 +32,7 @@ class _Live:
     worker: Worker
     facts: ModelFacts
     life: Life
-    warnings: tuple[str, ...]
+    start_s: float
 
 
 class Bench:
@@ -150,14 +151,16 @@ class Bench:
             raise self._absent[name]
         ended = self.variants.get(name)
         if ended is not None and ended.error is not None:
-            raise LlmbenchError(ended.error)
+            raise LlmbenchError(f"not run, because earlier {_shortened(ended.error)}")
         return self._begin(self._config.variants[name])
 
     def _begin(self, variant: Variant) -> _Live:
         self._progress.say(f"{variant.id}: starting the engine {variant.engine}")
+        began = time.monotonic()
         worker = self._pool.open(variant)
         try:
             versions = worker.start()
+            start_s = time.monotonic() - began
             self._progress.say(f"{variant.id}: loading the model")
             loaded = worker.load()
         except LlmbenchError as exc:
@@ -167,7 +170,12 @@ class Bench:
         facts = msgspec.structs.replace(
             loaded.facts, settings={**loaded.facts.settings, **versions}
         )
-        live = _Live(worker=worker, facts=facts, life=loaded.life, warnings=loaded.warnings)
+        live = _Live(
+            worker=worker,
+            facts=facts,
+            life=loaded.life,
+            start_s=start_s,
+        )
         self._live[variant.id] = live
         self._recorded(variant.id, live, None)
         return live
@@ -186,12 +194,13 @@ class Bench:
         )
 
     def _recorded(self, name: str, live: _Live, error: str | None) -> VariantRecord:
+        life = msgspec.structs.replace(live.life, start_s=live.start_s)
         record = VariantRecord(
             id=name,
             config=_described(live.worker.variant),
             facts=live.facts,
-            life_cycle=life_metrics(live.life, live.facts, len(live.warnings)),
-            warnings=live.warnings,
+            life_cycle=life_metrics(life, live.facts, len(live.worker.warnings)),
+            warnings=live.worker.warnings,
             error=error,
         )
         self.variants[name] = record
@@ -214,6 +223,11 @@ def _failed(case: Case, error: str) -> CaseRecord:
         finish_reason=None,
         error=error,
     )
+
+
+def _shortened(error: str) -> str:
+    """Return *error* without its asides and advice, for cases that only suffer from it."""
+    return error.partition(" (")[0].partition(";")[0]
 
 
 def _case_problem(case: Case, exc: LlmbenchError) -> str:

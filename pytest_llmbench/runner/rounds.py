@@ -41,6 +41,7 @@ class Measuring:
         self._progress = progress
         self._processors = processors
         self._clock = clock
+        self._warmup_s = 0.0
         wanted = case.sampling.warmup
         self._warmups = wanted if wanted is not None else _warmups_for(device)
 
@@ -52,7 +53,7 @@ class Measuring:
         """
         memory = self._memory_pass() if self._warmups else None
         for number in range(1, self._warmups):
-            self._generate(f"warm-up {number + 1}/{self._warmups}")
+            self._untimed(f"warm-up {number + 1}/{self._warmups}")
         rounds = self._timed_rounds()
         memory = memory or self._memory_pass()
         last = rounds[-1].trace
@@ -64,6 +65,7 @@ class Measuring:
             text=last.text,
             finish_reason=last.finish_reason,
             error=None,
+            warmup_s=self._warmup_s,
         )
 
     def _timed_rounds(self) -> tuple[Round, ...]:
@@ -76,9 +78,15 @@ class Measuring:
         return tuple(rounds)
 
     def _memory_pass(self) -> Memory:
-        memory = self._generate("memory pass", memory_pass=True).memory
+        memory = self._untimed("memory pass", memory_pass=True).memory
         assert memory is not None, "a memory pass reads memory"
         return memory
+
+    def _untimed(self, what: str, *, memory_pass: bool = False) -> Generated:
+        began = self._clock()
+        reply = self._generate(what, memory_pass=memory_pass)
+        self._warmup_s += self._clock() - began
+        return reply
 
     def _generate(self, what: str, *, memory_pass: bool = False) -> Generated:
         self._progress.say(f"{self._case.key}: {what}")

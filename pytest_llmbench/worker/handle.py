@@ -48,6 +48,9 @@ class Worker:
         group: the execnet group that the process belongs to.
         slowdown: planted regression, see :class:`.Stamps`.
 
+    Attributes:
+        warnings: the distinct warnings of Python and the engine so far.
+
     Every method that talks to the process raises :class:`.WorkerCrashedError` when it died and
     :class:`.WorkerTimeoutError` when it did not answer in time (it is killed then), and what an
     engine refused as the engine's :class:`.EngineError`.
@@ -55,6 +58,7 @@ class Worker:
 
     def __init__(self, variant: Variant, group: execnet.Group, *, slowdown: float = 0.0) -> None:
         self.variant = variant
+        self.warnings: tuple[str, ...] = ()
         self._slowdown = slowdown
         self._log = _new_log(variant.id)
         self._gateway: Any = group.makegateway("popen//execmodel=main_thread_only")
@@ -75,7 +79,9 @@ class Worker:
     def load(self) -> say.Loaded:
         """Load the model and generate once, cold."""
         request = say.Load(options=self.variant.options, base_dir=str(self.variant.base_dir))
-        return self._ask(request, say.Loaded, "loading", self.variant.load_timeout_s)
+        loaded = self._ask(request, say.Loaded, "loading", self.variant.load_timeout_s)
+        self.warnings = loaded.warnings
+        return loaded
 
     def generate(
         self,
@@ -87,7 +93,9 @@ class Worker:
     ) -> say.Generated:
         """Generate one text; *doing* names it in errors."""
         request = say.Generate(messages=messages, parameters=parameters, memory_pass=memory_pass)
-        return self._ask(request, say.Generated, doing, self.variant.round_timeout_s)
+        generated = self._ask(request, say.Generated, doing, self.variant.round_timeout_s)
+        self.warnings = generated.warnings
+        return generated
 
     def free(self) -> say.Freed:
         """Release the model."""
@@ -113,6 +121,8 @@ class Worker:
             for process in (*_children(self._process), self._process):
                 with contextlib.suppress(psutil.Error):
                     process.kill()
+            with contextlib.suppress(psutil.Error):
+                self._process.wait(timeout=_END_TIMEOUT_S)
         with contextlib.suppress(OSError, EOFError):
             self._gateway.exit()
         with contextlib.suppress(OSError):

@@ -22,6 +22,7 @@ def whole_life():
         free_s=0.1,
         rss_peak=450,
         system_used_peak=1350,
+        start_s=4.5,
     )
 
 
@@ -31,6 +32,7 @@ def values(life, facts, warnings):
 
 def test_a_whole_life_has_every_metric_of_a_variant():
     assert values(whole_life(), FACTS, 3) == {
+        "start_s": 4.5,
         "load_s": 2.5,
         "first_generate_s": 0.5,
         "free_s": 0.1,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 # pytester forgets what an inner run imports; numpy can't be imported twice in one process.
-import pytest_llmbench.plugin.hooks  # noqa: F401
+import pytest_llmbench.plugin.hooks
 import pytest_llmbench.report.table  # noqa: F401
 
 TWO_VARIANTS = """

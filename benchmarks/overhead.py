@@ -1,0 +1,238 @@
+"""What the plugin costs: while tokens are generated, at pytest's start, and over a session."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import psutil
+
+from pytest_llmbench.domain.case import Parameters
+from pytest_llmbench.domain.gate import Gates
+from pytest_llmbench.domain.suite import Message
+from pytest_llmbench.domain.variant import Variant
+from pytest_llmbench.worker import Worker, WorkerPool
+
+ROOT = Path(__file__).parent.parent
+MODEL = ROOT / "examples" / "demo_model" / "model"
+PROMPT = "Explain the concept of artificial intelligence in simple terms."
+TOKENS = 256
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", nargs="?", choices=["all", *PARTS], default="all")
+    parser.add_argument("--rounds", type=int, default=30, help="pairs of runs (default 30)")
+    asked = parser.parse_args()
+    for name, run in PARTS.items():
+        if asked.what in ("all", name):
+            run(asked.rounds)
+
+
+# --- decode -----------------------------------------------------------------------------------
+
+BARE = """
+import sys, time, torch, transformers
+tokenizer = transformers.AutoTokenizer.from_pretrained(sys.argv[1])
+model = transformers.AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=torch.float32).eval()
+n = int(sys.argv[3])
+
+class Clock(transformers.generation.BaseStreamer):
+    def put(self, value): self.stamps.append(time.perf_counter())
+    def end(self): pass
+
+def generate(streamer=None):
+    ids = tokenizer.apply_chat_template(
+        [{"role": "user", "content": sys.argv[2]}], add_generation_prompt=True,
+        return_tensors="pt", return_dict=True)
+    start = time.perf_counter()
+    model.generate(**ids, max_new_tokens=n, min_new_tokens=n, do_sample=False, streamer=streamer)
+    return time.perf_counter() - start
+
+print("ready", flush=True)
+for line in sys.stdin:
+    clock = Clock(); clock.stamps = []
+    plain = generate()
+    generate(clock)
+    decode = (n - 1) / (clock.stamps[-1] - clock.stamps[1])
+    print(n / plain, decode, flush=True)
+"""
+
+
+@contextlib.contextmanager
+def bare_script() -> Iterator[Callable[[], tuple[float, float]]]:
+    """Yield a call that generates once in a bare script: output tok/s, decode tok/s."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", BARE, str(MODEL), PROMPT, str(TOKENS)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    stdin, stdout, handle = process.stdin, process.stdout, psutil.Process(process.pid)
+    assert stdout.readline() == "ready\n"
+    handle.suspend()
+
+    def generate() -> tuple[float, float]:
+        handle.resume()
+        stdin.write("go\n")
+        stdin.flush()
+        output, decode = map(float, stdout.readline().split())
+        handle.suspend()
+        return output, decode
+
+    yield generate
+    process.kill()
+    process.wait()
+
+
+@contextlib.contextmanager
+def plugin_worker() -> Iterator[Callable[[], tuple[float, float]]]:
+    """Yield a call that generates once through a worker: output tok/s, decode tok/s."""
+    pool = WorkerPool()
+    worker = pool.open(
+        Variant(
+            id="demo",
+            engine="transformers",
+            options={"model": str(MODEL), "dtype": "float32", "device": "cpu"},
+            base_dir=ROOT,
+            load_timeout_s=120.0,
+            round_timeout_s=120.0,
+            gates=Gates(),
+        )
+    )
+    worker.start()
+    worker.load()
+    worker.suspend()
+    yield lambda: one_round(worker)
+    pool.close()
+
+
+def one_round(worker: Worker) -> tuple[float, float]:
+    parameters = Parameters(
+        max_new_tokens=TOKENS,
+        temperature=0.0,
+        seed=0,
+        top_p=1.0,
+        top_k=0,
+        length="fixed",
+        chat=None,
+    )
+    messages = (Message(role="user", content=PROMPT),)
+    stamps = worker.generate(messages, parameters, "a round").trace.stamps_ns
+    worker.suspend()
+    return TOKENS / (stamps[-1] / 1e9), (TOKENS - 1) / ((stamps[-1] - stamps[0]) / 1e9)
+
+
+def decode(rounds: int) -> None:
+    pairs = []
+    with bare_script() as bare, plugin_worker() as ours:
+        bare(), ours()
+        for number in range(rounds):
+            first, second = (bare, ours) if number % 2 else (ours, bare)
+            results = {first: first(), second: second()}
+            pairs.append((results[ours], results[bare]))
+    for index, name in enumerate(("output tok/s", "decode tok/s")):
+        mine = [pair[0][index] for pair in pairs]
+        theirs = [pair[1][index] for pair in pairs]
+        ratios = [a / b for a, b in zip(mine, theirs, strict=True)]
+        print(
+            f"decode: {name}, {TOKENS} tokens, {rounds} pairs: plugin {median(mine):.1f}, "
+            f"bare {median(theirs):.1f}, ratio {spread(ratios)} (goal >= 0.99)"
+        )
+
+
+# --- start ------------------------------------------------------------------------------------
+
+
+def start(rounds: int) -> None:
+    none = ["-p", "no:llmbench", "-p", "no:benchmark", "-p", "no:xdist"]
+    ways = {
+        "neither": none,
+        "llmbench": [*none[2:]],
+        "benchmark": [*none[:2], *none[4:]],
+    }
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "test_plain.py").write_text("def test_plain(): pass\n")
+        Path(folder, "pytest.ini").write_text("[pytest]\n")
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        for _ in range(rounds + 1):
+            for name, plugins in ways.items():
+                began = time.perf_counter()
+                command = [*PYTEST, "--co", *plugins]
+                subprocess.run(
+                    command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL
+                )
+                times[name].append(time.perf_counter() - began)
+    base = times["neither"][1:]
+    for name, goal in (("llmbench", "goal <= 5 ms"), ("benchmark", "pytest-benchmark, beside it")):
+        added = [(a - b) * 1e3 for a, b in zip(times[name][1:], base, strict=True)]
+        print(
+            f"start: {name} adds {spread(added, '.1f')} ms to pytest --co of "
+            f"{median(base) * 1e3:.0f} ms, {rounds} pairs ({goal})"
+        )
+
+
+# --- session ----------------------------------------------------------------------------------
+
+
+def session(_rounds: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "out.json")
+        command = [*PYTEST, "--llmbench", "--llmbench-no-compare", f"--llmbench-json={path}"]
+        began = time.perf_counter()
+        subprocess.run(
+            command, cwd=ROOT / "examples" / "demo", check=True, stdout=subprocess.DEVNULL
+        )
+        wall = time.perf_counter() - began
+        document = json.loads(path.read_text())
+    lives = [variant["life_cycle"] for variant in document["variants"].values()]
+    cases = document["cases"]
+    parts = {
+        "starts": total(lives, "start_s"),
+        "loads": total(lives, "load_s"),
+        "first generations and frees": total(lives, "first_generate_s") + total(lives, "free_s"),
+        "warm-up (the memory pass)": sum(case["warmup_s"] for case in cases),
+        "timed rounds": sum(r["wall_s"] for case in cases for r in case["contention"]),
+    }
+    for name, seconds in parts.items():
+        print(f"session: {name}: {seconds:.2f} s")
+    ratio = wall / sum(parts.values())
+    print(f"session: wall {wall:.2f} s / their sum {sum(parts.values()):.2f} s = {ratio:.3f}")
+    print("session: goal <= 1.10; a start is the process and its engine's imports")
+
+
+def total(lives: Sequence[dict[str, dict[str, float]]], metric: str) -> float:
+    return sum(life[metric]["value"] for life in lives if metric in life)
+
+
+# --- figures ----------------------------------------------------------------------------------
+
+
+def median(values: Sequence[float]) -> float:
+    return statistics.median(values)
+
+
+def spread(values: Sequence[float], form: str = ".4f") -> str:
+    """Median with the quartiles around it."""
+    low, middle, high = statistics.quantiles(values, n=4)
+    return f"{middle:{form}} ({low:{form}} to {high:{form}})"
+
+
+PARTS = {"decode": decode, "start": start, "session": session}
+
+if __name__ == "__main__":
+    main()

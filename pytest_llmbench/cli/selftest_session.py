@@ -1,0 +1,112 @@
+"""One session of the self-test: through the real workers, the real judge, real baseline files."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from pytest_llmbench.baselines.session import baseline_session
+from pytest_llmbench.baselines.store import Store
+from pytest_llmbench.cli.selftest_subject import Subject
+from pytest_llmbench.domain.record import CaseRecord, Environment, SessionRecord, VariantRecord
+from pytest_llmbench.errors import EngineNotInstalledError
+from pytest_llmbench.probes.machine import machine_label
+from pytest_llmbench.runner.bench import Bench
+from pytest_llmbench.runner.judged import Judged
+from pytest_llmbench.runner.progress import Progress
+from pytest_llmbench.verdict.disturbance import disturbance
+
+NAME = "selftest"
+"""The name of the self-test's baseline."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Session:
+    """What was measured; *absent* says of each variant without its engine what is missing."""
+
+    cases: tuple[CaseRecord, ...]
+    variants: tuple[VariantRecord, ...]
+    absent: dict[str, str]
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """What went wrong, each once."""
+        said = [life.error for life in self.variants] + [case.error for case in self.cases]
+        return tuple(dict.fromkeys(error for error in said if error))
+
+    def disturbances(self, processors: int) -> tuple[str, ...]:
+        """Return a line for every case that other work on this machine disturbed."""
+        found = ((c.case.key, disturbance(c.rounds, processors)) for c in self.cases)
+        return tuple(f"{key}: {what.sentence}" for key, what in found if what)
+
+
+class Laboratory:
+    """Measures sessions of one subject, keeps them, and judges them by what it kept.
+
+    Args:
+        subject: what is measured.
+        store: where the baseline is.
+        environment: this machine.
+        progress: told what is being done.
+        processors: how many the machine has.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        store: Store,
+        environment: Environment,
+        progress: Progress,
+        *,
+        processors: int,
+    ) -> None:
+        self.subject = subject
+        self.processors = processors
+        self._store = store
+        self._environment = environment
+        self._progress = progress
+        self._machine = machine_label(environment.identity)
+
+    def measure(self, slowdowns: Mapping[str, float] | None = None) -> Session:
+        """Measure every case in fresh processes, one variant after the other."""
+        config = self.subject.config
+        bench = Bench(config, self._progress, processors=self.processors, slowdowns=slowdowns)
+        absent: dict[str, str] = {}
+        try:
+            for variant, cases in self.subject.cases.items():
+                try:
+                    for case in cases:
+                        bench.measure(case)
+                except EngineNotInstalledError as exc:
+                    absent[variant] = str(exc)
+                bench.end_variant(variant)
+        finally:
+            bench.close()
+            self._progress.clear()
+        lives = (life for name, life in bench.variants.items() if name not in absent)
+        return Session(tuple(bench.cases.values()), tuple(lives), absent)
+
+    def keep(self, session: Session, *, first: bool) -> None:
+        """Add *session* to the baseline; the *first* starts it anew."""
+        when = datetime.now(UTC).replace(microsecond=0).isoformat()
+        kept = baseline_session(when, self._environment, session.variants, session.cases)
+        write = self._store.replace if first else self._store.add
+        write(self._machine, NAME, kept)
+
+    def judge(self, session: Session) -> SessionRecord:
+        """Return *session* with the verdicts of holding it against the baseline."""
+        baseline = self._store.read(self._machine, NAME)
+        judged = Judged(
+            self.subject.config,
+            self._environment,
+            baseline,
+            comparing=True,
+            processors=self.processors,
+        )
+        lives = {record.id: record for record in session.variants}
+        for record in session.cases:
+            judged.case(record, lives.get(record.case.variant))
+        for life in session.variants:
+            judged.life(life)
+        return judged.session(session.cases, session.variants)

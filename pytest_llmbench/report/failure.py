@@ -1,0 +1,64 @@
+"""What a failed test shows: each failing verdict with its evidence, then what was generated.
+
+The same text goes to a terminal, to JUnit XML and to log files: it has no colours, and nothing
+in it but its line feeds is a control character.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from pytest_llmbench.domain.verdict import Verdict
+from pytest_llmbench.report.text import cut, one_line, plain
+
+_INDENT: Final = "    "
+_LONGEST_TEXT: Final = 400
+_MOST_LINES: Final = 12
+
+
+def failure_text(name: str, verdicts: Sequence[Verdict], text: str | None) -> str:
+    """Return why *name* failed, several lines without a line end after the last.
+
+    The first line names it and says the first sentence: short summaries show no more.
+
+    Args:
+        name: whose verdicts these are: a case's key or a variant's name.
+        verdicts: those that fail the test, each a sentence and its block.
+        text: what was generated; quoted and cut, ``None`` where there is none.
+    """
+    parts = ["\n".join(_verdict(verdict)) for verdict in verdicts] or [""]
+    parts[0] = _named(one_line(name), parts[0])
+    if text is not None:
+        parts.append("\n".join(_quoted(text)))
+    return "\n\n".join(parts)
+
+
+def _named(name: str, text: str) -> str:
+    """Return *text* with *name* before it, unless its first line has it already."""
+    if name in text.partition("\n")[0]:
+        return text
+    return f"{name}: {text}" if text else name
+
+
+def _verdict(verdict: Verdict) -> Iterator[str]:
+    yield plain(verdict.sentence)
+    block = [(one_line(label), plain(value)) for label, value in verdict.block]
+    width = max((len(label) for label, _ in block), default=0)
+    for label, value in block:
+        first, *rest = value.split("\n")
+        yield f"{_INDENT}{label:<{width}}  {first}"
+        for line in rest:
+            yield f"{_INDENT}{'':<{width}}  {line}"
+
+
+def _quoted(text: str) -> Iterator[str]:
+    if not text:
+        yield "generated text: empty"
+        return
+    yield "generated text:"
+    lines = cut(plain(text), _LONGEST_TEXT).split("\n")
+    for line in lines[:_MOST_LINES]:
+        yield f"{_INDENT}> {line}".rstrip()
+    if len(lines) > _MOST_LINES:
+        yield f"{_INDENT}… ({len(lines) - _MOST_LINES} more lines)"

@@ -1,0 +1,162 @@
+"""The results file: everything that a session measured and said, for programs.
+
+:mod:`.json_schema` describes its shape, ``docs/schema/results.schema.json`` holds it. Values are
+in base units; a number that is not finite is null.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import secrets
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.record import JudgedCase, JudgedVariant, Measured, SessionRecord
+from pytest_llmbench.domain.verdict import Verdict
+from pytest_llmbench.errors import ConfigError
+from pytest_llmbench.report.json_schema import SCHEMA_VERSION, results_schema
+
+__all__ = ["check_json_path", "results_schema", "session_document", "write_json"]
+
+
+def session_document(record: SessionRecord) -> dict[str, object]:
+    """Return *record* as the results file holds it, of builtin types only."""
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "environment": record.environment,
+        "variants": {judged.record.id: _variant(judged) for judged in record.variants},
+        "cases": [_case(judged) for judged in record.cases],
+        "missing": [{"case": key, "sentence": verdict.sentence} for key, verdict in record.missing],
+    }
+    finite = _finite(msgspec.to_builtins(document, enc_hook=str, str_keys=True))
+    assert isinstance(finite, dict)
+    return finite
+
+
+def write_json(path: Path, record: SessionRecord) -> None:
+    """Put *record* at *path* in one step, making the folders that lead there.
+
+    Raises:
+        ConfigError: *path* can't be written; what was there before is untouched.
+    """
+    text = json.dumps(session_document(record), indent=2, ensure_ascii=False, allow_nan=False)
+    # A lone surrogate has no UTF-8, but its JSON escape is the very text that this handler writes.
+    data = f"{text}\n".encode("utf-8", errors="backslashreplace")
+    with _translated(path):
+        _refuse_irregular(path)
+        target = Path(os.path.realpath(path))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _put(target, data)
+
+
+def check_json_path(path: Path) -> None:
+    """Check that *path* can be written, before anything is measured; leaves nothing behind.
+
+    Raises:
+        ConfigError: it is no place for a file, or not ours to write.
+    """
+    with _translated(path):
+        _refuse_irregular(path)
+        folder = Path(os.path.realpath(path)).parent
+        while not folder.exists():
+            folder = folder.parent
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+
+
+def _put(target: Path, data: bytes) -> None:
+    draft = target.with_name(f".llmbench-{secrets.token_hex(8)}.tmp")
+    try:
+        draft.write_bytes(data)
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _refuse_irregular(path: Path) -> None:
+    """Refuse what exists and is no file: replacing a folder or a device would destroy it."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(0, "it is a folder")
+    if not stat.S_ISREG(mode):
+        raise OSError(0, "it is not a regular file")
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
+        raise ConfigError(
+            f"--llmbench-json={path} can't be written: {reason}; type --llmbench-json=FILE with "
+            "a file in a folder that you may write to"
+        ) from exc
+
+
+def _variant(judged: JudgedVariant) -> dict[str, object]:
+    record = judged.record
+    return {
+        "config": record.config,
+        "facts": record.facts,
+        "life_cycle": _metrics(record.life_cycle),
+        "warnings": record.warnings,
+        "verdicts": _verdicts(judged.verdicts),
+        "error": record.error,
+    }
+
+
+def _case(judged: JudgedCase) -> dict[str, object]:
+    record = judged.record
+    case = record.case
+    return {
+        "id": case.key,
+        "variant": case.variant,
+        "suite": case.suite,
+        "task": case.prompt.task,
+        "prompt_id": case.prompt.id,
+        "prompt": case.prompt.text,
+        "parameters": case.parameters,
+        "text": record.text,
+        "finish_reason": record.finish_reason,
+        "error": record.error,
+        "metrics": _metrics(record.metrics),
+        "verdicts": _verdicts(judged.verdicts),
+        "warmup_s": record.warmup_s,
+        "contention": [entry.contention for entry in record.rounds],
+    }
+
+
+def _metrics(metrics: Mapping[str, Measured]) -> dict[str, dict[str, object]]:
+    return {name: _measured(name, measured) for name, measured in metrics.items()}
+
+
+def _measured(name: str, measured: Measured) -> dict[str, object]:
+    told: dict[str, object] = {"value": measured.value, "unit": CATALOGUE[name].unit}
+    return told if measured.rounds is None else {**told, "rounds": measured.rounds}
+
+
+def _verdicts(verdicts: Sequence[Verdict]) -> list[dict[str, object]]:
+    return [{"metric": v.metric, "kind": v.kind, "sentence": v.sentence} for v in verdicts]
+
+
+def _finite(value: object) -> object:
+    """Return *value* with null for each number in it that is not finite."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,157 @@
+"""What is said below the table: every verdict that is not ok, warnings, and what to type."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from pytest_llmbench.domain.fact import Fact
+from pytest_llmbench.domain.record import JudgedVariant, SessionRecord
+from pytest_llmbench.domain.verdict import Verdict, VerdictKind
+from pytest_llmbench.report.text import one_line
+from pytest_llmbench.verdict.outcome import SEVERITY
+
+_MOST_LINES: Final = 20
+_MOST_WARNINGS: Final = 3
+_LONGEST: Final = 400
+_LONGEST_WARNING: Final = 160
+_SAVE: Final = "pytest --llmbench --llmbench-save"
+_REPLACE: Final = "pytest --llmbench --llmbench-replace"
+_ACCEPT: Final = "pytest --llmbench --llmbench-no-compare --llmbench-replace"
+
+
+class _Said(Fact, frozen=True, kw_only=True):
+    """A verdict and whom it is about: *noun* ``case`` or ``variant``, and its *name*."""
+
+    noun: str
+    name: str
+    verdict: Verdict
+
+    @property
+    def folds_with(self) -> tuple[str, str]:
+        """What it shares with the same thing said of others."""
+        return self.noun, self.verdict.sentence.replace(self._subject, "\0")
+
+    @property
+    def line(self) -> str:
+        """The sentence, with whom it is about."""
+        sentence = self.verdict.sentence
+        if self._subject in sentence:
+            return sentence
+        return f"{self.name if self.noun == 'case' else self._subject}: {sentence}"
+
+    @property
+    def _subject(self) -> str:
+        return f"{self.noun} {self.name}"
+
+
+def summary_lines(record: SessionRecord, *, baseline: str | None) -> tuple[str, ...]:
+    """Return the lines below the table.
+
+    Verdicts that are not ok stand by kind, worst first; the same thing said of many is one
+    line, and a kind has at most 20. Then come the variants' warnings (three each), how many
+    verdicts there are of each kind, and what to type to accept a change.
+
+    Args:
+        record: the session.
+        baseline: what it was compared with, in words: ``no baseline 'main' for machine X yet``.
+            Stands for all of the verdicts "new" where nothing at all could be compared;
+            ``None`` has them said one by one.
+    """
+    said = tuple(_said(record))
+    all_new = baseline is not None and _all_new(said)
+    lines: list[str] = []
+    for kind in SEVERITY:
+        if kind is not VerdictKind.OK and not (all_new and kind is VerdictKind.NEW):
+            lines.extend(_of_kind(kind, [s for s in said if s.verdict.kind is kind]))
+    for judged in record.variants:
+        lines.extend(_warnings(judged))
+    lines.extend(_counts(said))
+    if all_new:
+        lines.append(f"{one_line(str(baseline))}: all of this is new; to keep it, type {_SAVE}")
+    lines.extend(_to_type(said))
+    return tuple(lines)
+
+
+def _said(record: SessionRecord) -> Iterator[_Said]:
+    for judged in record.cases:
+        key = judged.record.case.key
+        yield from _about("case", key, judged.verdicts, judged.record.error)
+    for life in record.variants:
+        yield from _about("variant", life.record.id, life.verdicts, life.record.error)
+    for key, verdict in record.missing:
+        yield _Said(noun="case", name=key, verdict=verdict)
+
+
+def _about(noun: str, name: str, verdicts: Sequence[Verdict], error: str | None) -> Iterator[_Said]:
+    """Yield what was said; an error of which nothing was said speaks for itself."""
+    if error is not None and not verdicts:
+        sentence = f"{noun} {name} failed: {error}"
+        verdicts = (Verdict(metric="", kind=VerdictKind.ERROR, sentence=sentence),)
+    for verdict in verdicts:
+        yield _Said(noun=noun, name=name, verdict=verdict)
+
+
+def _all_new(said: Iterable[_Said]) -> bool:
+    """Whether nothing that was measured is in the baseline; what failed doesn't count."""
+    failed = {(s.noun, s.name) for s in said if s.verdict.kind is VerdictKind.ERROR}
+    subjects = {(s.noun, s.name) for s in said} - failed
+    new = {
+        (s.noun, s.name) for s in said if s.verdict.kind is VerdictKind.NEW and not s.verdict.metric
+    }
+    return bool(subjects) and subjects == new
+
+
+def _of_kind(kind: VerdictKind, said: Sequence[_Said]) -> Iterator[str]:
+    """Yield a heading and the sentences of one kind, folded."""
+    if not said:
+        return
+    yield f"{kind}:"
+    groups: dict[tuple[str, str], list[_Said]] = {}
+    for each in said:
+        groups.setdefault(each.folds_with, []).append(each)
+    shown = list(groups.values())[:_MOST_LINES]
+    for group in shown:
+        yield f"  {one_line(group[0].line, _LONGEST)}{_others(group)}"
+    if rest := len(said) - sum(map(len, shown)):
+        yield f"  … and {rest} more (all in --llmbench-json)"
+
+
+def _others(group: Sequence[_Said]) -> str:
+    more = len(group) - 1
+    return f" (and {_plural(more, f'other {group[0].noun}')} likewise)" if more else ""
+
+
+def _warnings(judged: JudgedVariant) -> Iterator[str]:
+    counted = Counter(one_line(text, _LONGEST_WARNING) for text in judged.record.warnings)
+    if not counted:
+        return
+    yield f"warnings of {one_line(judged.record.id)}:"
+    for text, times in list(counted.items())[:_MOST_WARNINGS]:
+        yield f"  {text}{f' ({times} times)' if times > 1 else ''}"
+    if len(counted) > _MOST_WARNINGS:
+        yield f"  … and {len(counted) - _MOST_WARNINGS} more (all in --llmbench-json)"
+
+
+def _counts(said: Sequence[_Said]) -> Iterator[str]:
+    counted = Counter(s.verdict.kind for s in said)
+    if counted:
+        kinds = ", ".join(f"{counted[kind]} {kind}" for kind in SEVERITY if counted[kind])
+        yield f"verdicts: {kinds}"
+
+
+def _to_type(said: Iterable[_Said]) -> Iterator[str]:
+    """Yield how to accept what changed; a limit is not accepted but edited."""
+    compared = {s.verdict.kind for s in said if "baseline" in dict(s.verdict.block)}
+    if VerdictKind.IMPROVED in compared:
+        yield (
+            f"to accept what improved, type {_SAVE} (adds this to the baseline) "
+            f"or {_REPLACE} (starts it anew)"
+        )
+    if VerdictKind.REGRESSED in compared:
+        yield f"to accept what regressed, if on purpose, type {_ACCEPT}"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

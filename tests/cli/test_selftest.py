@@ -1,0 +1,214 @@
+"""``llmbench selftest``: it passes where the gate works and says no where it does not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pytest_llmbench.baselines.store import Store
+from pytest_llmbench.cli import selftest
+from pytest_llmbench.cli.selftest_subject import (
+    TOKEN_S,
+    calibrated_work,
+    configured_subject,
+    own_subject,
+)
+from pytest_llmbench.config import load_config
+from pytest_llmbench.engines import engine_options
+from tests.cli.conftest import Said
+
+Type = Callable[..., Said]
+LLMBENCH = [sys.executable, "-c", "from pytest_llmbench.cli import main; raise SystemExit(main())"]
+
+
+@pytest.fixture(autouse=True)
+def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selftest, "_LONGEST_REST_S", 1.0)
+
+
+def add(project: Path, text: str) -> None:
+    with (project / "llmbench.toml").open("a") as file:
+        file.write(text)
+
+
+def test_it_passes_on_scripted_variants(run: Type, project: Path) -> None:
+    said = run("selftest")
+    assert said.code == 0, said.out
+    lines = said.out.splitlines()
+    assert lines[0] == "self-test of llmbench.toml: 2 variants, 4 cases"
+    passed = [line.strip().partition("  ")[0] for line in lines if " passed: " in line]
+    assert passed == [
+        "baseline session 1 of 3",
+        "baseline session 2 of 3",
+        "baseline session 3 of 3",
+        "the same code again",
+        "30 % planted in fast",
+        "30 % planted in slow",
+    ]
+    assert lines[-1].startswith("the gate works on this machine: the same code passed, and 30 %")
+    assert {path.name for path in project.iterdir()} == {"llmbench.toml", "own.toml"}
+
+
+def test_a_slowdown_too_small_to_see_is_no(run: Type, project: Path) -> None:
+    said = run("selftest", "--plant", "1")
+    assert said.code == 1
+    assert "the same code again              passed" in said.out
+    assert (
+        "1 % planted in fast              failed: 2 of 2 cases slowed but not accused" in said.out
+    )
+    assert "the gate does not work on this machine" in said.out
+    assert "itl_s rose by 1 %" in said.out
+
+
+def test_a_crippled_gate_is_no(run: Type, project: Path) -> None:
+    add(project, '[tolerance]\nitl_s = "1000%"\nttft_s = "1000%"\n')
+    said = run("selftest")
+    assert said.code == 1
+    assert "slowed but not accused" in said.out
+    assert "(accepted: 1000 %)" in said.out
+
+
+def test_a_tolerance_below_the_noise_cannot_be_told(run: Type, project: Path) -> None:
+    add(project, '[suites.own.tolerance]\nitl_s = "0%"\n')
+    said = run("selftest", "--variants=fast")
+    assert said.code == 1
+    assert said.out.count("inconclusive: 2 of 2 cases can't be told; once more") == 2
+    assert "\ninconclusive: 2 of 2 cases can't be told; llmbench doctor says" in said.out
+
+
+def test_limits_of_whole_generations_do_not_count(run: Type, project: Path) -> None:
+    add(project, '[limits]\nlatency_s = "<= 1 us"\nscore = ">= 1"\n')
+    assert run("selftest", "--variants=fast").code == 0
+
+
+def test_a_part_of_the_variants(run: Type, project: Path) -> None:
+    said = run("selftest", "--variants=sl*")
+    assert said.code == 0, said.out
+    assert "1 variant, 2 cases" in said.out
+    assert "planted in slow" in said.out
+    assert "fast" not in said.out
+
+
+def test_variants_that_are_not_there(run: Type, project: Path) -> None:
+    said = run("selftest", "--variants=x*")
+    assert said.code == 2
+    assert "--variants: 'x*' matches no variant (there are: fast, slow)" in said.err
+
+
+def test_an_engine_that_is_absent_is_left_out(run: Type, project: Path) -> None:
+    add(project, '[variants.absent]\nengine = "scripted"\nnot_installed = true\n')
+    said = run("selftest")
+    assert said.code == 0, said.out
+    assert "absent: left out: the engine 'scripted' was told not to be installed" in said.out
+
+
+def test_only_absent_engines_prove_nothing(run: Type, project: Path) -> None:
+    add(project, '[variants.absent]\nengine = "scripted"\nnot_installed = true\n')
+    said = run("selftest", "--variants=absent")
+    assert said.code == 1
+    assert "inconclusive: no variant is left" in said.out
+
+
+def test_a_model_that_cannot_be_loaded_is_no(run: Type, project: Path) -> None:
+    add(project, '[variants.broken]\nengine = "scripted"\nfail_load = "no such weights"\n')
+    said = run("selftest")
+    assert said.code == 1
+    assert "failed: not everything could be measured" in said.out
+    assert "no such weights" in said.out
+
+
+def test_baseline_files_are_kept(run: Type, project: Path) -> None:
+    said = run("selftest", "--keep=kept", "--variants=fast", "--rounds=2")
+    assert said.code == 0, said.out
+    store = Store(project / "kept" / "baselines")
+    (machine,) = store.machines()
+    baseline = store.read(machine, "selftest")
+    assert baseline is not None
+    assert len(baseline.sessions) == 3
+    again = run("selftest", "--keep=kept", "--variants=fast")
+    assert again.code == 0, again.out
+    baseline = store.read(machine, "selftest")
+    assert baseline is not None
+    assert len(baseline.sessions) == 3
+
+
+def test_cases_are_few_and_short(project: Path) -> None:
+    add(project, '[suites.tasks]\n[suites.grid]\nvariants = ["slow"]\n')
+    text = (project / "llmbench.toml").read_text().replace("[4, 6]", "[64, 128]")
+    (project / "llmbench.toml").write_text(text)
+    subject = configured_subject(load_config(project / "llmbench.toml", engine_options()), (), None)
+    cases = [case for cases in subject.cases.values() for case in cases]
+    assert [case.id for case in cases[:2]] == [
+        "fast-capital-france-n32fixed-t0",
+        "fast-talk-n32fixed-t0",
+    ]
+    assert {case.suite for case in cases} == {"own"}
+    assert {case.sampling.rounds for case in cases} == {5}
+
+
+def test_a_configuration_without_suites_is_asked_the_built_in_one(run: Type, here: Path) -> None:
+    (here / "llmbench.toml").write_text('[variants.a]\nengine = "scripted"\n')
+    said = run("selftest")
+    assert said.code == 0, said.out
+    assert "1 variant, 3 cases" in said.out
+
+
+def test_a_variant_without_any_suite(run: Type, here: Path) -> None:
+    (here / "llmbench.toml").write_text(
+        '[variants.a]\nengine = "scripted"\n[variants.b]\nengine = "scripted"\n'
+        '[suites.riddle]\nvariants = ["a"]\n'
+    )
+    said = run("selftest")
+    assert said.code == 2
+    assert "no suite is for the variant 'b'" in said.err
+
+
+def test_work_is_calibrated_by_the_fastest_sample() -> None:
+    samples = iter([0.002, 0.001, *[0.005] * 100])
+    work = calibrated_work(lambda: next(samples))
+    assert work == round(512 * TOKEN_S / 0.001)
+    assert calibrated_work(lambda: 1e9) == 1
+
+
+def test_its_own_subject_works_for_real(tmp_path: Path) -> None:
+    subject = own_subject(tmp_path / "new", (), None)
+    assert list(subject.cases) == ["first", "second"]
+    assert subject.count == 4
+    assert all(variant.options["work"] for variant in subject.config.variants.values())
+
+
+def test_without_a_configuration_it_passes_or_says_that_it_could_not_tell(here: Path) -> None:
+    done = subprocess.run([*LLMBENCH, "selftest"], capture_output=True, text=True)
+    assert done.stderr == ""
+    assert "the scripted engine with real work for the processor" in done.stdout
+    if done.returncode == 1:  # a machine that does something else proves nothing
+        assert "\ninconclusive: " in done.stdout
+    else:
+        assert done.returncode == 0
+        assert "\nthe gate works on this machine: " in done.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+def test_ctrl_c_ends_the_workers(here: Path) -> None:
+    process = subprocess.Popen(
+        [*LLMBENCH, "selftest"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    children: list[psutil.Process] = []
+    deadline = time.monotonic() + 20
+    while not children and time.monotonic() < deadline:
+        time.sleep(0.1)
+        children = psutil.Process(process.pid).children(recursive=True)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert said == "llmbench: interrupted\n"
+    assert not [child for child in children if child.is_running()]

@@ -1,0 +1,180 @@
+"""Whatever is wrong is one sentence that names file, key and remedy, before anything is measured."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.plugin.conftest import SMALL, TWO_VARIANTS, Project
+
+VARIANT = '[variants.a]\nengine = "scripted"\n'
+SUITE = "[suites.riddle]\n"
+
+WRONG_CONFIGS = {
+    "unknown key": (VARIANT + "itl = 3\n" + SUITE, "llmbench.toml: variants.a: unknown key 'itl'*itl_s*"),
+    "unknown top key": ("refrence = 'a'\n" + VARIANT + SUITE, "llmbench.toml: unknown key 'refrence'*did you mean 'reference'*"),
+    "unknown suite key": (VARIANT + SUITE + "round = 3\n", "llmbench.toml: suites.riddle: unknown key 'round'*'rounds'*"),
+    "wrong type": (VARIANT + "itl_s = 'fast'\n" + SUITE, "llmbench.toml: variants.a.itl_s: expected*float*found 'fast'*"),
+    "wrong type in a list": (VARIANT + SUITE + "max_new_tokens = [1, 'x']\n", "llmbench.toml: suites.riddle.max_new_tokens*expected*"),
+    "unknown engine": ("[variants.a]\nengine = 'transfomers'\n" + SUITE, "llmbench.toml: variants.a.engine: unknown engine 'transfomers' (did you mean 'transformers'*"),
+    "no engine": ("[variants.a]\nmodel = 'x'\n" + SUITE, "llmbench.toml: variants.a: the key engine is missing*"),
+    "missing model": ("[variants.a]\nengine = 'transformers'\n" + SUITE, "llmbench.toml: variants.a: the key 'model' is missing*"),
+    "missing model path": ("[variants.a]\nengine = 'transformers'\nmodel = './models/none'\n" + SUITE, "llmbench.toml: variants.a.model: the model folder *models/none does not exist; correct*"),
+    "empty suite": (VARIANT + "[suites.e]\npath = 'empty.toml'\n", "*empty.toml: the suite is empty; add a prompt*"),
+    "empty jsonl suite": (VARIANT + "[suites.e]\npath = 'empty.jsonl'\n", "*empty.jsonl: the suite is empty; add a prompt*"),
+    "missing suite": (VARIANT + "[suites.e]\npath = 'none.toml'\n", "llmbench.toml: suites.e.path: can't read the suite file *none.toml*correct the path*"),
+    "no prompts": (VARIANT + "[suites.mine]\n", "llmbench.toml: suites.mine: it has no prompts; write path*builtin*"),
+    "unknown builtin": (VARIANT + "[suites.e]\nbuiltin = 'exo'\n", "llmbench.toml: suites.e.builtin: unknown built-in suite 'exo'*exo-five*"),
+    "path and builtin": (VARIANT + "[suites.e]\nbuiltin = 'riddle'\npath = 'x.toml'\n", "*both given*"),
+    "duplicate ids": (VARIANT + "[suites.e]\npath = 'twice.toml'\n", "*twice.toml: prompts?2?: the id 'a' is already taken by *twice.toml: prompts?1?*"),
+    "duplicate sweep": (VARIANT + SUITE + "temperature = [0.0, 0]\n", "llmbench.toml: suites.riddle.temperature: * listed twice*"),
+    "seeds at temperature 0": (VARIANT + SUITE + "seed = [1, 2]\n", "llmbench.toml: suites.riddle:*twice*temperature*"),
+    "limit on unknown metric": (VARIANT + SUITE + "[limits]\nttft = '<= 1'\n", "llmbench.toml: limits: unknown metric 'ttft' (did you mean 'ttft_s'?*"),
+    "limit without operator": (VARIANT + SUITE + "[limits]\nttft_s = '1'\n", "llmbench.toml: limits.ttft_s: '1' is not a limit*<= 80 ms*"),
+    "limit in a wrong unit": (VARIANT + SUITE + "[limits]\nttft_s = '<= 5 MiB'\n", "llmbench.toml: limits.ttft_s: *unknown unit 'MiB'*"),
+    "tolerance on unknown metric": (VARIANT + SUITE + "[variants.a.tolerance]\nspeed = '5%'\n", "llmbench.toml: variants.a.tolerance: unknown metric 'speed'*"),
+    "negative tolerance": (VARIANT + SUITE + "[tolerance]\nttft_s = '-5%'\n", "llmbench.toml: tolerance.ttft_s: *negative*"),
+    "max_new_tokens 0": (VARIANT + SUITE + "max_new_tokens = 0\n", "llmbench.toml: suites.riddle.max_new_tokens: expected *int* >= 1*found 0*"),
+    "max_new_tokens 0 in a list": (VARIANT + SUITE + "max_new_tokens = [64, 0]\n", "llmbench.toml: suites.riddle.max_new_tokens*>= 1*"),
+    "rounds 0": ("rounds = 0\n" + VARIANT + SUITE, "llmbench.toml: rounds: *>= 1*"),
+    "no variants": (SUITE, "llmbench.toml: it names no variant to measure; add one*"),
+    "unknown reference": ("reference = 'b'\n" + VARIANT + SUITE, "llmbench.toml: reference: unknown variant 'b'*allowed: a*"),
+    "suite for no variant": (VARIANT + SUITE + "variants = ['b*']\n", "llmbench.toml: suites.riddle: *'b[*]' matches no variant*"),
+    "not TOML": ("[variants\n", "llmbench.toml: not valid TOML: *line 1*"),
+    "reserved name": (VARIANT + "[suites.life-cycle]\nbuiltin = 'riddle'\n", "llmbench.toml: suites.life-cycle: *taken*rename*"),
+    "variant is no table": ("[variants]\na = 3\n", "llmbench.toml: variants*expected*"),
+    "bad prompt key": (VARIANT + "[suites.e]\npath = 'key.toml'\n", "*key.toml: prompts?1?: unknown key 'promt'*'prompt'*"),
+    "bad jsonl line": (VARIANT + "[suites.e]\npath = 'bad.jsonl'\n", "*bad.jsonl: line 2: not valid JSON*"),
+    "expect without score": (VARIANT + "[suites.e]\npath = 'noscore.toml'\n", "*noscore.toml: prompts?1?: expect needs score*"),
+    "bad regex": (VARIANT + "[suites.e]\npath = 'regex.toml'\n", "*regex.toml: prompts?1?.expect: '(' is not a regular expression*"),
+}  # fmt: skip
+
+FILES = {
+    "empty.toml": "",
+    "empty.jsonl": "\n",
+    "twice.toml": '[[prompts]]\nid = "a"\nprompt = "x"\n[[prompts]]\nid = "a"\nprompt = "y"\n',
+    "key.toml": '[[prompts]]\nid = "a"\npromt = "x"\n',
+    "bad.jsonl": '{"prompt": "x"}\n{"prompt": \n',
+    "noscore.toml": '[[prompts]]\nid = "a"\nprompt = "x"\nexpect = "y"\n',
+    "regex.toml": '[[prompts]]\nid = "a"\nprompt = "x"\nexpect = "("\nscore = "regex"\n',
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_CONFIGS)
+def test_a_wrong_configuration_is_one_sentence(project: Project, wrong: str) -> None:
+    text, message = WRONG_CONFIGS[wrong]
+    for name, content in FILES.items():
+        (project.root / name).write_text(content)
+    project.with_files(llmbench_toml=text)
+    before = project.files()
+    result = project.run("--llmbench-save", "--llmbench-json=out.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {message}"])
+    assert "Traceback" not in result.stderr.str() + result.stdout.str()
+    assert project.files() == before
+
+
+WRONG_OPTIONS = {
+    "--llmbench-config=none.toml": "none.toml: can't read it*--llmbench-config*",
+    "--llmbench-set=x": "--llmbench-set x: write KEY=VALUE*",
+    "--llmbench-set=variants.fast.itl=1": "llmbench.toml: variants.fast: unknown key 'itl'*",
+    "--llmbench-variants=zz": "--llmbench-variants: 'zz' matches no variant (there are: fast, slow)",
+    "--llmbench-rounds=0": "--llmbench-rounds=0: write a whole number of at least 1",
+    "--llmbench-rounds=many": "--llmbench-rounds=many: write a whole number of at least 1",
+    "--llmbench-warmup=soon": "--llmbench-warmup=soon: write a whole number of at least 0",
+    "--llmbench-max-time=0": "--llmbench-max-time=0: write a time above 0*",
+    "--llmbench-plant=fast": "--llmbench-plant=fast: write VARIANT=PERCENT*",
+    "--llmbench-plant=none=3": "--llmbench-plant=none=*no variant 'none'*",
+    "--llmbench-machine=../up": "*machine*'../up'*",
+    "--llmbench-save=a/b": "*'a/b'*",
+}
+
+
+@pytest.mark.parametrize("option", WRONG_OPTIONS)
+def test_a_wrong_option_is_one_sentence(small: Project, option: str) -> None:
+    before = small.files()
+    result = small.run(option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {WRONG_OPTIONS[option]}"])
+    assert "Traceback" not in result.stderr.str() + result.stdout.str()
+    assert small.files() == before
+
+
+@pytest.mark.parametrize(
+    "ini", ["llmbench_missing = maybe", "llmbench_rounds = x", "llmbench_inconclusive = no"]
+)
+def test_a_wrong_ini_value_is_one_sentence(small: Project, ini: str) -> None:
+    small.with_files(pytest_ini=f"[pytest]\n{ini}\n")
+    result = small.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --llmbench-*"])
+
+
+def test_without_a_configuration_the_message_says_what_to_write(project: Project) -> None:
+    result = project.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: --llmbench: there is no llmbench.toml in *show --example*"]
+    )
+
+
+def test_without_a_suite_the_message_says_what_to_add(project: Project) -> None:
+    project.with_files(llmbench_toml=VARIANT)
+    result = project.run()
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED or "suites" in result.stderr.str()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "*main.json can't be read*restore it*--llmbench-replace=main*"),
+        ("[]", "*main.json*"),
+        ('{"schema_version": 99, "sessions": []}', "*main.json*99*upgrade*"),
+    ],
+    ids=["cut", "list", "newer"],
+)
+def test_a_corrupt_or_newer_baseline_stops_the_run_and_stays(
+    small: Project, content: str, message: str
+) -> None:
+    path = small.root / "baselines" / "box" / "main.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    result = small.run("--llmbench-save")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {message}"])
+    assert path.read_text() == content
+
+
+def test_a_corrupt_baseline_can_be_started_anew(small: Project) -> None:
+    path = small.root / "baselines" / "box" / "main.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{")
+    small.run("--llmbench-no-compare", "--llmbench-replace").assert_outcomes(passed=6)
+    small.run().assert_outcomes(passed=6)
+
+
+def test_an_unwritable_baseline_folder_stops_the_run_before_measuring(small: Project) -> None:
+    (small.root / "baselines").write_text("a file where a folder belongs")
+    result = small.run("--llmbench-save")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *baselines*"])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_baseline_folder_stops_the_run_before_measuring(small: Project) -> None:
+    (small.root / "baselines").mkdir(mode=0o500)
+    assert small.run("--llmbench-save").ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_an_unwritable_json_path_stops_the_run_before_measuring(small: Project) -> None:
+    (small.root / "here").write_text("")
+    result = small.run("--llmbench-json=here/out.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *--llmbench-json*"])
+
+
+def test_the_two_files_of_the_fixture_are_right(small: Project) -> None:
+    assert TWO_VARIANTS in Path(small.root / "llmbench.toml").read_text()
+    assert SMALL in Path(small.root / "small.toml").read_text()

@@ -1,0 +1,237 @@
+"""The results file: its shape, its numbers, and how it comes to stand where it stands."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import stat
+
+import msgspec
+import pytest
+
+from pytest_llmbench.domain.verdict import VerdictKind
+from pytest_llmbench.errors import ConfigError
+from pytest_llmbench.report.json_report import check_json_path, session_document, write_json
+
+from .facts import HOSTILE, case, example, life, measured, ok, regressed, session, verdict
+
+KEY = "exo-five/base-fp16-sum-n64-t0"
+
+
+def only_case(*args, **kwargs):
+    (document,) = session_document(session([case(*args, **kwargs)]))["cases"]
+    return document
+
+
+def test_the_top():
+    gone = verdict(VerdictKind.MISSING, sentence="it was not run")
+    document = session_document(session(missing=[(KEY, gone)]))
+    assert document == {
+        "schema_version": 1,
+        "environment": {"identity": {"cpu": "x"}, "context": {"torch": "2.12.0"}},
+        "variants": {},
+        "cases": [],
+        "missing": [{"case": KEY, "sentence": "it was not run"}],
+    }
+
+
+def test_a_variant():
+    document = session_document(session(variants=[life("v", ok("load_s"), warnings=["w"])]))
+    assert document["variants"] == {
+        "v": {
+            "config": {"engine": "transformers", "model": "models/demo", "dtype": "float16"},
+            "facts": {
+                "identity": {"weights": "sha256:ab12"},
+                "settings": {"attention": "sdpa"},
+                "model_bytes": 8_000_000,
+                "context_tokens": 512,
+                "device": "cpu",
+            },
+            "life_cycle": {"load_s": {"value": 1.234, "unit": "s"}},
+            "warnings": ["w"],
+            "verdicts": [{"metric": "load_s", "kind": "ok", "sentence": "load_s is ok"}],
+            "error": None,
+        }
+    }
+
+
+def test_a_case():
+    document = only_case(regressed(), metrics={"ttft_s": 0.5, "rss_peak_bytes": 7.0})
+    contention = document.pop("contention")
+    assert document == {
+        "id": KEY,
+        "variant": "base-fp16",
+        "suite": "exo-five",
+        "task": "qa",
+        "prompt_id": "sum",
+        "prompt": "What is 2 + 2?",
+        "parameters": {
+            "max_new_tokens": 64,
+            "temperature": 0.0,
+            "seed": 0,
+            "top_p": 1.0,
+            "top_k": 0,
+            "length": "natural",
+            "chat": None,
+        },
+        "text": "It is 4.",
+        "finish_reason": "stop",
+        "error": None,
+        "metrics": {
+            "ttft_s": {"value": 0.5, "unit": "s", "rounds": [0.5, 0.5, 0.5]},
+            "rss_peak_bytes": {"value": 7.0, "unit": "B"},
+        },
+        "verdicts": [
+            {"metric": "itl_s", "kind": "regressed", "sentence": regressed().sentence},
+        ],
+    }
+    assert len(contention) == 3
+    assert contention[0]["run_delay_s"] == 0.001
+    assert contention[0]["steal_s"] is None
+
+
+def test_a_case_that_failed():
+    document = only_case(error="it died")
+    assert (document["error"], document["text"], document["metrics"]) == ("it died", None, {})
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_is_null(value):
+    metric = only_case(metrics={"ttft_s": value})["metrics"]["ttft_s"]
+    assert metric == {"value": None, "unit": "s", "rounds": [None] * 3}
+
+
+def test_the_file_is_the_document(tmp_path):
+    path = tmp_path / "new" / "folder" / "results.json"
+    write_json(path, example())
+    text = path.read_text(encoding="utf-8")
+    assert json.loads(text) == session_document(example())
+    assert text.startswith('{\n  "schema_version": 1,\n')
+    assert text.endswith("}\n")
+
+
+def test_hostile_text_comes_back_as_it_was(tmp_path):
+    path = tmp_path / "results.json"
+    write_json(path, session([case(text=HOSTILE)]))
+    data = path.read_bytes()
+    assert b"\x1b" not in data
+    assert json.loads(data.decode("utf-8"))["cases"][0]["text"] == HOSTILE
+
+
+def test_readable_letters_are_not_escaped(tmp_path):
+    path = tmp_path / "results.json"
+    write_json(path, session([case(text="größer 日本")]))
+    assert "größer 日本" in path.read_text(encoding="utf-8")
+
+
+def test_writing_again_replaces_and_leaves_nothing_else(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text("old")
+    write_json(path, session())
+    assert json.loads(path.read_text())["cases"] == []
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_others_may_read_it(tmp_path):
+    path = tmp_path / "results.json"
+    umask = os.umask(0o022)
+    try:
+        write_json(path, session())
+    finally:
+        os.umask(umask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_a_link_stays_a_link(tmp_path):
+    target, link = tmp_path / "real.json", tmp_path / "link.json"
+    target.write_text("old")
+    link.symlink_to(target)
+    write_json(link, session())
+    assert link.is_symlink()
+    assert json.loads(target.read_text())["schema_version"] == 1
+
+
+def test_a_failure_leaves_the_old_file_and_no_draft(tmp_path, monkeypatch):
+    path = tmp_path / "results.json"
+    path.write_text("old")
+
+    def refuse(*args):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.replace", refuse)
+    with pytest.raises(ConfigError, match="Permission denied"):
+        write_json(path, session())
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_value_no_json_knows_is_its_text():
+    judged = life("v")
+    record = msgspec.structs.replace(
+        judged.record, config={"at": complex(1, 2)}, life_cycle=measured({})
+    )
+    judged = msgspec.structs.replace(judged, record=record)
+    document = session_document(session(variants=[judged]))
+    assert document["variants"]["v"]["config"] == {"at": "(1+2j)"}
+
+
+def a_folder(tmp_path):
+    return tmp_path
+
+
+def below_a_file(tmp_path):
+    (tmp_path / "file").write_text("")
+    return tmp_path / "file" / "results.json"
+
+
+def a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    return tmp_path / "pipe"
+
+
+def too_long(tmp_path):
+    return tmp_path / ("x" * 300)
+
+
+@pytest.mark.parametrize("make", [a_folder, below_a_file, a_pipe, too_long])
+@pytest.mark.parametrize(
+    "use", [check_json_path, lambda path: write_json(path, session())], ids=["check", "write"]
+)
+def test_no_place_for_a_file_is_one_sentence(tmp_path, make, use):
+    path = make(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(ConfigError) as caught:
+        use(path)
+    message = str(caught.value)
+    assert message.startswith(f"--llmbench-json={path} can't be written: ")
+    assert message.endswith(
+        "type --llmbench-json=FILE with a file in a folder that you may write to"
+    )
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_null_byte_is_a_sentence(tmp_path):
+    with pytest.raises(ConfigError, match="null byte"):
+        check_json_path(tmp_path / "a\0b")
+
+
+@pytest.mark.parametrize("name", ["results.json", "new/folder/results.json"])
+def test_checking_leaves_nothing_behind(tmp_path, name):
+    check_json_path(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_checking_keeps_an_old_file(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text("old")
+    check_json_path(path)
+    assert path.read_text() == "old"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_is_not_ours(tmp_path):
+    folder = tmp_path / "theirs"
+    folder.mkdir(mode=0o500)
+    with pytest.raises(ConfigError, match="Permission denied"):
+        check_json_path(folder / "results.json")

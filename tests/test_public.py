@@ -1,0 +1,47 @@
+"""The package's public names are exactly what it says they are."""
+
+from __future__ import annotations
+
+import re
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import pytest_llmbench
+import pytest_llmbench.testing
+
+
+@pytest.mark.parametrize("module", [pytest_llmbench, pytest_llmbench.testing])
+def test_all_is_sorted_and_there(module: object) -> None:
+    names = module.__all__  # type: ignore[attr-defined]
+    assert list(names) == sorted(names)
+    for name in names:
+        assert getattr(module, name).__doc__
+
+
+def test_dir_shows_the_public_names_only() -> None:
+    assert dir(pytest_llmbench) == sorted(pytest_llmbench.__all__)
+
+
+def test_other_names_are_refused() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        pytest_llmbench.nothing  # noqa: B018 — reading it is the test
+
+
+def test_the_plugin_is_registered_by_its_entry_point() -> None:
+    found = metadata.distribution("pytest-llmbench").entry_points
+    assert {(e.group, e.name, e.value) for e in found} == {
+        ("pytest11", "llmbench", "pytest_llmbench.plugin"),
+        ("console_scripts", "llmbench", "pytest_llmbench.cli:main"),
+    }
+
+
+def test_every_extra_of_the_registry_exists() -> None:
+    from pytest_llmbench.engines.registry import ENGINES
+
+    text = (Path(__file__).parent.parent / "pyproject.toml").read_text()
+    extras = set(
+        re.findall(r"^(\w+) = \[\"", text.partition("optional-dependencies")[2], re.MULTILINE)
+    )
+    assert {entry.extra for entry in ENGINES.values() if entry.extra} <= extras

@@ -1,0 +1,95 @@
+"""A worker's process: what it is asked, what it prints, and how it rests and ends."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from pytest_llmbench.domain.suite import Message
+from pytest_llmbench.worker import WorkerPool
+from pytest_llmbench.worker.child import FIRST_PARAMETERS
+from tests.support import variant
+
+HELLO = (Message(role="user", content="hello"),)
+
+
+@pytest.fixture
+def pool() -> Iterator[WorkerPool]:
+    pool = WorkerPool()
+    yield pool
+    pool.close()
+
+
+def stops(worker) -> bool:
+    """Whether the process is stopped, which the kernel does a moment after the signal."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        if worker._process.status() == psutil.STATUS_STOPPED:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_memory_belongs_to_the_variant_and_comes_back(pool: WorkerPool) -> None:
+    worker = pool.open(variant("v", "scripted", load_bytes=200 * 2**20))
+    worker.start()
+    life = worker.load().life
+    assert life.after_load is not None
+    grown = life.after_load.host.rss - life.before.host.rss
+    assert grown == pytest.approx(200 * 2**20, rel=0.05)
+    freed = worker.free().life
+    assert freed.after_free is not None
+    assert freed.after_free.host.rss - life.before.host.rss < 20 * 2**20
+    assert freed.rss_peak is not None
+    assert freed.rss_peak >= life.after_load.host.rss
+    assert freed.free_s is not None
+    assert life.first_generate_s is not None
+
+
+def test_opening_another_suspends_the_first_and_asking_resumes_it(pool: WorkerPool) -> None:
+    first = pool.open(variant("first", "scripted"))
+    first.start()
+    first.load()
+    second = pool.open(variant("second", "scripted"))
+    assert stops(first)
+    second.start()
+    second.load()
+    pool.focus(first)
+    assert stops(second)
+    assert first.generate(HELLO, FIRST_PARAMETERS, "a test").trace.token_ids
+
+
+def test_closing_the_pool_ends_stopped_workers_too(pool: WorkerPool) -> None:
+    first = pool.open(variant("first", "scripted"))
+    first.start()
+    second = pool.open(variant("second", "scripted"))
+    second.start()
+    pids = [first._process.pid, second._process.pid]
+    pool.close()
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_warnings_are_distinct_and_named(pool: WorkerPool) -> None:
+    worker = pool.open(variant("v", "scripted", warn=["slow kernel", "slow kernel", "old driver"]))
+    worker.start()
+    assert worker.load().warnings == ("UserWarning: slow kernel", "UserWarning: old driver")
+
+
+def test_the_worker_is_another_process_without_torch(pool: WorkerPool) -> None:
+    worker = pool.open(variant("v", "scripted"))
+    assert worker.start() == {}
+    assert worker._process.pid != os.getpid()
+
+
+def test_a_slowdown_is_planted_in_the_loop(pool: WorkerPool) -> None:
+    pool._slowdowns["v"] = 0.5
+    worker = pool.open(variant("v", "scripted", ttft_s=0.1, itl_s=0.02))
+    worker.start()
+    worker.load()
+    stamps = worker.generate(HELLO, FIRST_PARAMETERS, "a test").trace.stamps_ns
+    assert stamps[0] == pytest.approx(0.15e9)
+    assert stamps[1] - stamps[0] == pytest.approx(0.03e9)
