@@ -70,35 +70,33 @@ def example_amount(unit: Unit) -> str:
     return examples.get(unit, "3")
 
 
-def format_amount(value: float, unit: Unit) -> str:
-    """Return *value*, given in the base unit, as people read it (three significant digits)."""
+def format_amount(value: float, unit: Unit, *, digits: int = 3) -> str:
+    """Return *value*, given in the base unit, as people read it, with so many *digits*."""
     if unit == "s":
-        return format_seconds(value)
+        return format_seconds(value, digits=digits)
     if unit == "B":
-        return format_bytes(value)
-    if unit == "tok/s":
-        return f"{_digits(value)} tok/s"
-    if unit in ("tokens", "chars"):
-        return f"{_digits(value)} {unit}"
-    return _digits(value)
+        return format_bytes(value, digits=digits)
+    if unit in ("tok/s", "tokens", "chars"):
+        return f"{_digits(value, digits)} {unit}"
+    return _digits(value, digits)
 
 
-def format_seconds(value: float) -> str:
+def format_seconds(value: float, *, digits: int = 3) -> str:
     """Return a duration in s, ms or µs: ``0.0123`` → ``"12.3 ms"``."""
     size = abs(value)
     if size >= 1 or size == 0:
-        return f"{_digits(value)} s"
+        return f"{_digits(value, digits)} s"
     if size >= 1e-3:
-        return f"{_digits(value * 1e3)} ms"
-    return f"{_digits(value * 1e6)} µs"
+        return f"{_digits(value * 1e3, digits)} ms"
+    return f"{_digits(value * 1e6, digits)} µs"
 
 
-def format_bytes(value: float) -> str:
+def format_bytes(value: float, *, digits: int = 3) -> str:
     """Return a size in binary multiples: ``52428800`` → ``"50 MiB"``."""
     for suffix in ("TiB", "GiB", "MiB", "KiB"):
         if abs(value) >= _BYTES[suffix]:
-            return f"{_digits(value / _BYTES[suffix])} {suffix}"
-    return f"{_digits(value)} B"
+            return f"{_digits(value / _BYTES[suffix], digits)} {suffix}"
+    return f"{_digits(value, digits)} B"
 
 
 def format_percent(share: float, *, signed: bool = False) -> str:
@@ -109,12 +107,10 @@ def format_percent(share: float, *, signed: bool = False) -> str:
     return f"{'+' if signed and percent > 0 else ''}{text} %"
 
 
-def _digits(value: float) -> str:
-    """Three significant digits, never in exponent form below a million, no trailing zeros."""
+def _digits(value: float, digits: int) -> str:
+    """So many significant digits, never fewer than the whole part, no trailing zeros."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
-    if abs(value) >= 1000:
-        return f"{value:.0f}"
-    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     text = f"{value:.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

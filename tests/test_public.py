@@ -42,6 +42,6 @@ def test_every_extra_of_the_registry_exists() -> None:
 
     text = (Path(__file__).parent.parent / "pyproject.toml").read_text()
     extras = set(
-        re.findall(r"^(\w+) = \[\"", text.partition("optional-dependencies")[2], re.MULTILINE)
+        re.findall(r"^([\w-]+) = \[\"", text.partition("optional-dependencies")[2], re.MULTILINE)
     )
     assert {entry.extra for entry in ENGINES.values() if entry.extra} <= extras

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pytest_llmbench.baselines.session import baseline_session
 from pytest_llmbench.baselines.store import Store
 from pytest_llmbench.cli.selftest_subject import Subject
+from pytest_llmbench.domain.case import Case
 from pytest_llmbench.domain.record import CaseRecord, Environment, SessionRecord, VariantRecord
 from pytest_llmbench.errors import EngineNotInstalledError
 from pytest_llmbench.probes.machine import machine_label
@@ -68,24 +69,41 @@ class Laboratory:
         self._progress = progress
         self._machine = machine_label(environment.identity)
 
-    def measure(self, slowdowns: Mapping[str, float] | None = None) -> Session:
-        """Measure every case in fresh processes, one variant after the other."""
+    def measure(
+        self, slowdowns: Mapping[str, float] | None = None, *, only_quiet: bool = False
+    ) -> Session:
+        """Measure every case in fresh processes, one variant after the other.
+
+        Args:
+            slowdowns: planted regressions by variant, as shares.
+            only_quiet: stop at the first case that other work disturbed: the session would be
+                of no use.
+        """
         config = self.subject.config
         bench = Bench(config, self._progress, processors=self.processors, slowdowns=slowdowns)
         absent: dict[str, str] = {}
         try:
             for variant, cases in self.subject.cases.items():
                 try:
-                    for case in cases:
-                        bench.measure(case)
+                    quiet = self._measure_each(bench, cases, only_quiet=only_quiet)
                 except EngineNotInstalledError as exc:
-                    absent[variant] = str(exc)
+                    quiet, absent[variant] = True, str(exc)
                 bench.end_variant(variant)
+                if not quiet:
+                    break
         finally:
             bench.close()
             self._progress.clear()
         lives = (life for name, life in bench.variants.items() if name not in absent)
         return Session(tuple(bench.cases.values()), tuple(lives), absent)
+
+    def _measure_each(self, bench: Bench, cases: tuple[Case, ...], *, only_quiet: bool) -> bool:
+        """Return whether all of *cases* were measured."""
+        for case in cases:
+            record = bench.measure(case)
+            if only_quiet and disturbance(record.rounds, self.processors):
+                return False
+        return True
 
     def keep(self, session: Session, *, first: bool) -> None:
         """Add *session* to the baseline; the *first* starts it anew."""

@@ -14,7 +14,9 @@ def config_schema(engines: EngineOptions) -> dict[str, object]:
     tables: list[type[msgspec.Struct]] = [ConfigTable, SuiteTable, VariantTable, PromptTable]
     options = {name: get() for name, get in engines.items()}
     _, components = msgspec.json.schema_components(
-        [*tables, *options.values()], ref_template="#/$defs/{name}"
+        [*tables, *options.values()],
+        ref_template="#/$defs/{name}",
+        schema_hook=lambda _: {"description": "any value"},
     )
     defs: dict[str, dict[str, object]] = {**components}
     root = defs.pop("ConfigTable")

@@ -6,45 +6,100 @@ There is no thread that redraws it: a spinner would take processor time from wha
 from __future__ import annotations
 
 import os
-from typing import Final, TextIO
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Final, Protocol, TextIO
 
 import pytest
 
 from pytest_llmbench.runner.progress import Progress, Quiet
 
-_CLEAR: Final = "\r\x1b[2K"
+_SAVE: Final = "\x1b7"
+_BACK_AND_ERASE: Final = "\x1b8\x1b[K"
+_ROOM: Final = 20
 _CI_VARIABLES: Final = ("CI", "BUILD_NUMBER")
 
 
-class TerminalLine:
-    """Rewrites one line of a terminal; *width* cuts what would wrap."""
+class _Writer(Protocol):
+    """What is needed of pytest's terminal writer."""
 
-    def __init__(self, file: TextIO, width: int) -> None:
-        self._file = file
-        self._width = width
+    fullwidth: int
+    _file: TextIO
+
+    @property
+    def width_of_current_line(self) -> int:
+        """Columns that pytest has written on the current line."""
+
+
+class TerminalLine:
+    """Shows text after what pytest has written on the current line, and takes it away again.
+
+    Text that has no room there is cut, so that it never wraps; where there is hardly any room,
+    nothing is shown.
+
+    Args:
+        writer: pytest's own.
+        uncaptured: a context in which pytest does not capture what is written.
+    """
+
+    def __init__(
+        self, writer: _Writer, uncaptured: Callable[[], AbstractContextManager[object]]
+    ) -> None:
+        self._writer = writer
+        self._uncaptured = uncaptured
         self._shown = False
 
     def say(self, text: str) -> None:
-        """Show *text* in place of the last, below what pytest has written so far."""
-        line = f"llmbench: {text}"[: max(1, self._width - 1)]
-        start = _CLEAR if self._shown else "\n"
-        self._file.write(f"{start}{line}")
-        self._file.flush()
-        self._shown = True
+        """Show *text* in place of the last."""
+        self.clear()
+        room = self._writer.fullwidth - self._writer.width_of_current_line - 3
+        if room >= _ROOM:
+            self._write(f"{_SAVE}  {text[:room]}")
+            self._shown = True
 
     def clear(self) -> None:
-        """Remove the line and go back up to pytest's own."""
+        """Leave the line as pytest wrote it."""
         if self._shown:
-            self._file.write(f"{_CLEAR}\x1b[A")
-            self._file.flush()
+            self._write(_BACK_AND_ERASE)
             self._shown = False
 
+    def _write(self, text: str) -> None:
+        file = self._writer._file  # noqa: SLF001 — its own write would count our text as pytest's
+        with self._uncaptured():
+            file.write(text)
+            file.flush()
 
-def progress_of(config: pytest.Config) -> Progress:
-    """Return a terminal's line where a person watches, else silence."""
+
+class PytestProgress:
+    """A terminal's line where a person watches, else silence.
+
+    Which of them is found out at the first word: pytest's reporter comes after our start.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._chosen: Progress | None = None
+
+    def say(self, text: str) -> None:
+        """Show *text* in place of the last."""
+        self._progress().say(text)
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self._progress().clear()
+
+    def _progress(self) -> Progress:
+        if self._chosen is None:
+            self._chosen = _choose(self._config)
+        return self._chosen
+
+
+def _choose(config: pytest.Config) -> Progress:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    watched = reporter is not None and reporter.isatty
+    watched = reporter is not None and reporter.isatty()
     if not watched or any(os.environ.get(name) for name in _CI_VARIABLES):
         return Quiet()
-    writer = config.get_terminal_writer()
-    return TerminalLine(writer._file, writer.fullwidth)  # noqa: SLF001 — pytest has no other way
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    uncaptured = nullcontext if capture is None else capture.global_and_fixture_disabled
+    writer: _Writer = config.get_terminal_writer()
+    return TerminalLine(writer, uncaptured)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -21,7 +22,7 @@ from pytest_llmbench.plugin.baseline import BaselineFiles, relative_to_here
 from pytest_llmbench.plugin.cases import config_cases, marked_cases, marked_variants
 from pytest_llmbench.plugin.fixtures import Benchmark, LoadedVariant
 from pytest_llmbench.plugin.marker import MarkerArguments, marker_arguments
-from pytest_llmbench.plugin.progress import progress_of
+from pytest_llmbench.plugin.progress import PytestProgress
 from pytest_llmbench.plugin.settings import Settings, read_settings
 from pytest_llmbench.probes.environment import host_environment
 from pytest_llmbench.probes.nvml import Nvml
@@ -64,7 +65,7 @@ class Run:
         if settings.json is not None:
             check_json_path(settings.json)
         processors = os.cpu_count() or 1
-        progress = progress_of(pytest_config)
+        progress = PytestProgress(pytest_config)
         self.bench = Bench(self.config, progress, processors=processors, slowdowns=settings.plant)
         self.judged = Judged(
             self.config,
@@ -95,6 +96,7 @@ class Run:
     def benchmark(self, request: pytest.FixtureRequest) -> Benchmark:
         """Return the fixture ``llmbench`` of one item."""
         item: pytest.Item = request.node
+        _check_collected(request, "llmbench")
         arguments = marker_arguments(item)
         place = Place(f"{item.name}: @pytest.mark.llmbench")
         marked = parse_gates(arguments.limits or {}, arguments.tolerance or {}, place)
@@ -110,9 +112,11 @@ class Run:
 
     def loaded_variant(self, request: pytest.FixtureRequest) -> LoadedVariant:
         """Return the fixture ``llmbench_variant`` of one item."""
-        name = getattr(request, "param", None)
-        if name is None:
+        if "llmbench" in request.fixturenames:
             name = request.getfixturevalue("llmbench").case.variant
+        else:
+            _check_collected(request, "llmbench_variant")
+            name = request.param
         return LoadedVariant(name, self.bench, self._absent)
 
     def run_case(self, case: Case) -> None:
@@ -191,7 +195,7 @@ class Run:
 
 def _read_config(settings: Settings) -> tuple[Config, str]:
     """Return the configuration and how messages call its file."""
-    path = settings.config or find_config(settings.root)
+    path = settings.config or _nearest_config(settings.here, settings.root)
     if path is None:
         raise ConfigError(
             f"--llmbench: there is no llmbench.toml in {settings.root}, and no [tool.llmbench] in "
@@ -200,6 +204,26 @@ def _read_config(settings: Settings) -> tuple[Config, str]:
         )
     shown = relative_to_here(path)
     return load_config(path, engine_options(), overrides=settings.overrides, shown=shown), shown
+
+
+def _check_collected(request: pytest.FixtureRequest, name: str) -> None:
+    if not hasattr(request, "param"):
+        pytest.fail(
+            f"{name} was asked for when the test was already running, too late to be collected "
+            "with its cases; take it as an argument of the test function",
+            pytrace=False,
+        )
+
+
+def _nearest_config(here: Path, root: Path) -> Path | None:
+    """Return the configuration nearest to *here*, going up as far as *root*, which is last."""
+    between = here.parents if here.is_relative_to(root) else ()
+    above = [folder for folder in between if folder.is_relative_to(root)]
+    for folder in dict.fromkeys((here, *above, root)):
+        found = find_config(folder)
+        if found is not None:
+            return found
+    return None
 
 
 def start_run(config: pytest.Config) -> None:

@@ -24,12 +24,14 @@ class Settings:
     Attributes:
         config: the configuration asked for; ``None`` looks for one at *root*.
         root: pytest's rootdir.
+        here: where pytest was called.
         warmup: ``None`` where not given, ``"auto"`` or a number.
         save, replace: name of the baseline to write, or ``None``.
         plant: planted slowdowns by variant, as shares.
     """
 
     root: Path
+    here: Path
     config: Path | None
     overrides: tuple[str, ...]
     variants: tuple[str, ...]
@@ -78,6 +80,7 @@ def read_settings(config: pytest.Config) -> Settings:
 
     settings = Settings(
         root=config.rootpath,
+        here=config.invocation_params.dir,
         config=parsed("config", Path),
         overrides=tuple(cast("list[str]", given["set"])),
         variants=_globs(text("variants")),

@@ -10,11 +10,12 @@ _ABSENT = "absent"
 
 
 def amount_pair(one: float, other: float, unit: Unit) -> tuple[str, str]:
-    """Return both amounts for people; with more digits where they differ but read alike."""
-    texts = format_amount(one, unit), format_amount(other, unit)
-    if texts[0] != texts[1] or one == other:
-        return texts
-    return _in_full(texts[0], one, unit), _in_full(texts[1], other, unit)
+    """Return both amounts for people, with as many digits as it takes to tell them apart."""
+    for digits in range(3, 17):
+        texts = format_amount(one, unit, digits=digits), format_amount(other, unit, digits=digits)
+        if texts[0] != texts[1]:
+            return texts
+    return format_amount(one, unit), format_amount(other, unit)
 
 
 def signed_amount(value: float, unit: Unit) -> str:
@@ -56,9 +57,3 @@ def differences(then: dict[str, str], now: dict[str, str]) -> tuple[Difference, 
 def plural(count: int, noun: str) -> str:
     """Return ``1 session`` or ``5 sessions``."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def _in_full(text: str, value: float, unit: Unit) -> str:
-    """Return *text* with the exact number in the base unit behind it."""
-    base = "" if unit in ("1", "count") else f" {unit}"
-    return f"{text} ({value:.12g}{base})"

@@ -116,7 +116,7 @@ class Loop:
         return say.Started(pid=os.getpid(), versions=_versions(request.libraries))
 
     def _load(self, request: say.Load) -> say.Loaded:
-        engine, began = self._ready(), time.perf_counter()
+        engine = self._ready()
         self._device_used_before = read_device_used(self._nvml.gpus()) if self._nvml else None
         before = read_memory()
         began = time.perf_counter()

@@ -72,6 +72,16 @@ def test_from_a_folder_below_the_root_too(small: Project, monkeypatch) -> None:
     )
 
 
+def test_the_nearest_configuration_is_taken(small: Project, monkeypatch) -> None:
+    (small.root / "below").mkdir()
+    (small.root / "below" / "llmbench.toml").write_text(
+        '[variants.near]\nengine = "scripted"\n[suites.riddle]\n'
+    )
+    monkeypatch.chdir(small.root / "below")
+    found = ids(small.run("--rootdir", str(small.root), "--co", "-q"))
+    assert [name for name in found if "near" in name] == found
+
+
 def test_pyproject_holds_a_configuration_too(project: Project) -> None:
     project.with_files(
         pyproject_toml=(

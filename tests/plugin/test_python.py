@@ -171,3 +171,11 @@ def test_other_parameters_multiply(small: Project) -> None:
         )
     )
     small.run("test_a.py").assert_outcomes(passed=4)
+
+
+@pytest.mark.parametrize("name", ["llmbench", "llmbench_variant"])
+def test_a_fixture_that_is_asked_for_late_says_how_to_take_it(small: Project, name: str) -> None:
+    small.with_files(test_a_py=f"def test_a(request): request.getfixturevalue('{name}')\n")
+    result = small.run("test_a.py")
+    result.assert_outcomes(errors=0, failed=1)
+    result.stdout.fnmatch_lines([f"*{name} was asked for*take it as an argument*"])

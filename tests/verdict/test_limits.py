@@ -72,10 +72,7 @@ def test_both_sides_of_every_operator(operator, below, at, above):
             "<=",
             0.5,
             0.50001,
-            (
-                "ttft_s is 500 ms (0.50001 s); the limit is <= 500 ms (0.5 s): 0 % above "
-                "(llmbench.toml: limits)"
-            ),
+            ("ttft_s is 500.01 ms; the limit is <= 500 ms: 0 % above (llmbench.toml: limits)"),
         ),
         (
             "warnings",
