@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from pytest_llmbench.domain.baseline import BaselineCase, BaselineSession, BaselineVariant
 from pytest_llmbench.domain.metric import CATALOGUE, Kind
@@ -15,14 +15,23 @@ def baseline_session(
     environment: Environment,
     variants: Iterable[VariantRecord],
     cases: Iterable[CaseRecord],
+    *,
+    untimed: Collection[str] = (),
 ) -> BaselineSession:
     """Return what a baseline keeps of a session; *saved_at* is its time in ISO 8601.
 
     Kept are the session statistics of all metrics that can be compared: no rounds, no text, no
     informative metrics. Cases with an error are left out. A variant with an error is kept
     without metrics where it has cases that succeeded, and left out where it has none.
+
+    *untimed* are keys of cases whose noisy metrics are left out, because their measuring was
+    disturbed: a slow baseline would hide the next regression and praise the next quiet session.
     """
-    kept = {record.case.key: _case(record) for record in cases if record.error is None}
+    kept = {
+        record.case.key: _case(record, timed=record.case.key not in untimed)
+        for record in cases
+        if record.error is None
+    }
     alive = {case.variant for case in kept.values()}
     return BaselineSession(
         saved_at=saved_at,
@@ -37,11 +46,14 @@ def baseline_session(
     )
 
 
-def _case(record: CaseRecord) -> BaselineCase:
+def _case(record: CaseRecord, *, timed: bool) -> BaselineCase:
+    metrics = _compared(record.metrics)
+    if not timed:
+        metrics = {n: v for n, v in metrics.items() if CATALOGUE[n].kind is not Kind.NOISY}
     return BaselineCase(
         variant=record.case.variant,
         workload=record.case.workload,
-        metrics=_compared(record.metrics),
+        metrics=metrics,
     )
 
 

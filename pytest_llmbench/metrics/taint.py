@@ -19,6 +19,12 @@ ACCEPTED_RUN_DELAY: Final = 0.05
 ACCEPTED_STEAL: Final = 0.05
 """Share of each processor's time that the hypervisor may give to others."""
 
+GRAIN_S: Final = 1e-3
+"""Waiting for a processor shorter than this is the scheduler's own doing, in a short round too."""
+
+STEAL_GRAIN_S: Final = 0.02
+"""Stolen time is counted in ticks of (mostly) 10 ms: one of them says nothing of a short round."""
+
 THROTTLING: Final = frozenset(
     {
         "hw_power_brake",
@@ -52,7 +58,7 @@ def taint(contention: Contention, processors: int | None) -> str | None:
 
 def _run_delay(contention: Contention) -> str | None:
     share = _share(contention.run_delay_s, contention.wall_s)
-    if share <= ACCEPTED_RUN_DELAY:
+    if share <= ACCEPTED_RUN_DELAY or (contention.run_delay_s or 0.0) < GRAIN_S:
         return None
     return (
         f"its threads waited for a processor {format_percent(share)} of the time "
@@ -62,7 +68,7 @@ def _run_delay(contention: Contention) -> str | None:
 
 def _steal(contention: Contention, processors: int | None) -> str | None:
     share = _share(contention.steal_s, contention.wall_s * (processors or 0))
-    if share <= ACCEPTED_STEAL:
+    if share <= ACCEPTED_STEAL or (contention.steal_s or 0.0) < STEAL_GRAIN_S:
         return None
     return (
         f"the hypervisor gave {format_percent(share)} of the processors' time to others "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from pytest_llmbench.baselines.session import baseline_session
@@ -11,6 +12,7 @@ from pytest_llmbench.domain.record import Environment, SessionRecord
 from pytest_llmbench.errors import BaselineError
 from pytest_llmbench.plugin.settings import Settings
 from pytest_llmbench.probes.machine import machine_label
+from pytest_llmbench.verdict.disturbance import disturbance
 
 DEFAULT_NAME = "main"
 
@@ -28,8 +30,9 @@ class BaselineFiles:
             written though this run is to write it; all of it before anything is measured.
     """
 
-    def __init__(self, settings: Settings, environment: Environment) -> None:
+    def __init__(self, settings: Settings, environment: Environment, *, processors: int) -> None:
         self._settings = settings
+        self._processors = processors
         self._store = Store(settings.baselines)
         self.machine = settings.machine or machine_label(environment.identity)
         self.name = settings.compare or DEFAULT_NAME
@@ -59,17 +62,26 @@ class BaselineFiles:
                 f"not saved to the baseline {name!r}, because tests failed; to keep a session "
                 "as it is, type --llmbench-no-compare or --llmbench-save-failed as well"
             )
+        untimed = self._disturbed(record)
         session = baseline_session(
             saved_at,
             record.environment,
             (judged.record for judged in record.variants),
             (judged.record for judged in record.cases),
+            untimed=untimed,
         )
         if not session.cases:
             return f"not saved to the baseline {name!r}, because nothing was measured"
         write = self._store.replace if self._settings.replace else self._store.add
         path = write(self.machine, name, session)
-        return f"saved to the baseline {name!r}: {relative_to_here(path)}"
+        return f"saved to the baseline {name!r}: {relative_to_here(path)}{_left_out(untimed)}"
+
+    def _disturbed(self, record: SessionRecord) -> frozenset[str]:
+        """Return the keys of the cases whose times are no ground for later verdicts."""
+        cases = (judged.record for judged in record.cases)
+        return frozenset(
+            case.case.key for case in cases if disturbance(case.rounds, self._processors)
+        )
 
     def _read(self) -> Baseline | None:
         if self._settings.no_compare:
@@ -83,6 +95,16 @@ class BaselineFiles:
                 f"--llmbench-save={self.name}, or leave --llmbench-compare out"
             )
         return baseline
+
+
+def _left_out(untimed: Collection[str]) -> str:
+    if not untimed:
+        return ""
+    cases = "1 case" if len(untimed) == 1 else f"{len(untimed)} cases"
+    return (
+        f" (without the times of {cases}, because something else wanted the machine in most of "
+        "their rounds; save again when it is quiet)"
+    )
 
 
 def relative_to_here(path: Path) -> str:

@@ -61,10 +61,10 @@ class Run:
         self.suites = config_cases(self.config, settings, self.variants)
         nvml = Nvml.open()
         self.environment = host_environment(nvml=nvml, folder=settings.root)
-        self.baseline = BaselineFiles(settings, self.environment)
+        processors = os.cpu_count() or 1
+        self.baseline = BaselineFiles(settings, self.environment, processors=processors)
         if settings.json is not None:
             check_json_path(settings.json)
-        processors = os.cpu_count() or 1
         progress = PytestProgress(pytest_config)
         self.bench = Bench(self.config, progress, processors=processors, slowdowns=settings.plant)
         self.judged = Judged(

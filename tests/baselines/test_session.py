@@ -53,3 +53,12 @@ def test_a_variant_that_died_keeps_its_identity_for_the_cases_before():
 def test_records_may_be_any_iterable():
     session = kept(iter([make_variant_record()]), iter([make_case_record()]))
     assert (list(session.variants), len(session.cases)) == (["base"], 1)
+
+
+def test_times_of_disturbed_cases_are_left_out():
+    records = [
+        make_case_record(name, metrics={"itl_s": 0.003, "rss_peak_bytes": 9}) for name in "ab"
+    ]
+    session = baseline_session("now", ENVIRONMENT, [], records, untimed={"tasks/base-a-n8-t0"})
+    assert session.cases["tasks/base-a-n8-t0"].metrics == {"rss_peak_bytes": 9}
+    assert session.cases["tasks/base-b-n8-t0"].metrics == {"itl_s": 0.003, "rss_peak_bytes": 9}

@@ -23,6 +23,17 @@ def test_steal_per_processor_and_wall_second(steal_s, tainted):
     assert bool(taint(make_contention(wall_s=2.0, steal_s=steal_s), 4)) is tainted
 
 
+@pytest.mark.parametrize(("run_delay_s", "tainted"), [(0.0009, False), (0.0011, True)])
+def test_the_scheduler_s_grain_disturbs_no_short_round(run_delay_s, tainted):
+    found = taint(make_contention(wall_s=0.004, run_delay_s=run_delay_s), 2)
+    assert bool(found) is tainted
+
+
+@pytest.mark.parametrize(("steal_s", "tainted"), [(0.01, False), (0.02, True)])
+def test_one_tick_of_steal_disturbs_no_short_round(steal_s, tainted):
+    assert bool(taint(make_contention(wall_s=0.05, steal_s=steal_s), 2)) is tainted
+
+
 def test_steal_is_not_judged_without_the_number_of_processors():
     assert taint(make_contention(steal_s=0.9), None) is None
 

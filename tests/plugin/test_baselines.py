@@ -215,3 +215,15 @@ def test_a_variant_that_used_to_work_and_now_fails_is_an_error(small: Project) -
 def test_the_baseline_is_small(small: Project) -> None:
     small.run("--llmbench-save")
     assert (small.root / MAIN).stat().st_size < 4096 + 800 * 6
+
+
+def test_times_that_were_disturbed_are_not_kept_and_the_run_says_so(
+    small: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_llmbench.metrics.taint.ACCEPTED_RUN_DELAY", -1.0)
+    monkeypatch.setattr("pytest_llmbench.metrics.taint.GRAIN_S", -1.0)
+    result = small.run("--llmbench-save")
+    result.stdout.fnmatch_lines(["saved*without the times of 4 cases*save again*"])
+    kept = saved(small)["sessions"][0]["cases"]["small/fast-paris-n64-t0"]["metrics"]
+    assert "score" in kept
+    assert "itl_s" not in kept
