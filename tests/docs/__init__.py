@@ -1,0 +1,1 @@
+"""The documentation, executed: what a page shows is what the code does."""
