@@ -27,11 +27,14 @@ class Measured(Fact, frozen=True, kw_only=True):
         value: what reports show (the median over rounds, where there are rounds).
         gate: the session's statistic, which baselines keep and gates compare.
         rounds: one value a round, or ``None`` for a metric that has no rounds.
+        spread: standard deviation that the counted rounds show, in the base unit; 0 where there
+            is one round, or nothing noisy.
     """
 
     value: float
     gate: float
     rounds: tuple[float, ...] | None
+    spread: float = 0.0
 
 
 class ModelFacts(Fact, frozen=True, kw_only=True):

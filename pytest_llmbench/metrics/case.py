@@ -21,6 +21,9 @@ from pytest_llmbench.metrics.taint import taint
 
 LOW_QUANTILE: Final = 0.1
 
+_RANGE_OF_NORMALS: Final = (1.128, 1.693, 2.059, 2.326, 2.534, 2.704, 2.847, 2.970, 3.078)
+"""Expected range of 2, 3 … 10 standard normal values: the control chart's d2."""
+
 
 def case_metrics(
     rounds: Sequence[Round],
@@ -65,6 +68,23 @@ def session_statistic(values: Sequence[float], statistic: Statistic) -> float:
     return float(np.quantile(np.asarray(values, dtype=float), share))
 
 
+def round_spread(values: Sequence[float], statistic: Statistic) -> float:
+    """Return the standard deviation that *values* show, estimated from their range.
+
+    The range sees what a median absolute deviation of five values is blind to: two rounds of
+    five in another gear. For a low quantile only the side below the median counts, twice, since
+    a stall in one round says nothing of the fastest ones. The factors are the expected range of
+    so many normal values (d2 of control charts); beyond ten the last one stands, which errs
+    towards more spread.
+    """
+    if len(values) < 2:
+        return 0.0
+    width = max(values) - min(values)
+    if statistic is Statistic.LOW_QUANTILE:
+        width = 2 * (float(np.median(values)) - min(values))
+    return width / _RANGE_OF_NORMALS[min(len(values), 10) - 2]
+
+
 def memory_metrics(memory: Memory | None) -> dict[str, Measured]:
     """Return the memory pass's readings, in bytes; what could not be read is absent."""
     if memory is None:
@@ -103,4 +123,5 @@ def _over_rounds(name: str, each: Sequence[dict[str, float]], clean: Sequence[bo
         value=session_statistic(counted, Statistic.MEDIAN),
         gate=session_statistic(counted, metric.statistic),
         rounds=every,
+        spread=round_spread(counted, metric.statistic) if metric.kind is Kind.NOISY else 0.0,
     )

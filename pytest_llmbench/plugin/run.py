@@ -29,6 +29,7 @@ from pytest_llmbench.probes.nvml import Nvml
 from pytest_llmbench.report.failure import failure_text
 from pytest_llmbench.report.json_report import check_json_path
 from pytest_llmbench.runner.bench import Bench
+from pytest_llmbench.runner.confirm import Confirming
 from pytest_llmbench.runner.judged import Judged
 from pytest_llmbench.runner.plan import matching
 from pytest_llmbench.runner.result import Result
@@ -74,6 +75,7 @@ class Run:
             comparing=not settings.no_compare,
             processors=processors,
         )
+        self.confirming = Confirming(self.bench, self.judged, progress)
 
     def parametrize(self, metafunc: pytest.Metafunc, arguments: MarkerArguments) -> None:
         """Make one item of each case, or of each variant, that the test is for."""
@@ -170,10 +172,9 @@ class Run:
         self, case: Case, gates: tuple[Gates, ...]
     ) -> tuple[CaseRecord, tuple[Verdict, ...]]:
         try:
-            record = self.bench.measure(case)
+            record, verdicts = self.confirming.case(case, *gates)
         except EngineNotInstalledError as exc:
             self._absent(exc)
-        verdicts = self.judged.case(record, self.bench.variants.get(case.variant), *gates)
         if record.error is not None:
             self._fail(case.key, verdicts, None)
         return record, verdicts

@@ -47,10 +47,18 @@ class Judged:
         self._comparing = comparing
         self._processors = processors
         self._cases: dict[str, dict[Verdict, None]] = {}
-        self._lives: dict[str, dict[Verdict, None]] = {}
+        self._lives: dict[str, tuple[Verdict, ...]] = {}
         self._missing: tuple[tuple[str, Verdict], ...] = ()
 
     def case(
+        self, record: CaseRecord, variant: VariantRecord | None, *narrower: Gates
+    ) -> tuple[Verdict, ...]:
+        """Return the verdicts on *record* and keep them; arguments as :meth:`look`."""
+        verdicts = self.look(record, variant, *narrower)
+        self.keep(record.case.key, verdicts)
+        return verdicts
+
+    def look(
         self, record: CaseRecord, variant: VariantRecord | None, *narrower: Gates
     ) -> tuple[Verdict, ...]:
         """Return the verdicts on *record*, under the gates of its scopes and *narrower* ones."""
@@ -62,13 +70,18 @@ class Judged:
             self._baseline,
             processors=self._processors,
         )
-        return _kept(self._cases.setdefault(record.case.key, {}), self._wanted(verdicts))
+        return self._wanted(verdicts)
+
+    def keep(self, key: str, verdicts: Iterable[Verdict]) -> None:
+        """Keep *verdicts* on the case *key*, beside those that other gates led to."""
+        self._cases.setdefault(key, {}).update(dict.fromkeys(verdicts))
 
     def life(self, record: VariantRecord) -> tuple[Verdict, ...]:
         """Return the verdicts on the life of a variant."""
         gates = self._config.gates.narrowed(self._config.variants[record.id].gates)
-        verdicts = judge_life(record, self._environment, gates, self._baseline)
-        return _kept(self._lives.setdefault(record.id, {}), self._wanted(verdicts))
+        verdicts = self._wanted(judge_life(record, self._environment, gates, self._baseline))
+        self._lives[record.id] = verdicts
+        return verdicts
 
     def missing(
         self, expected: Collection[str], variants: Collection[str], suites: Collection[str]
@@ -88,7 +101,7 @@ class Judged:
                 for record in cases
             ),
             variants=tuple(
-                JudgedVariant(record=record, verdicts=tuple(self._lives.get(record.id, ())))
+                JudgedVariant(record=record, verdicts=self._lives.get(record.id, ()))
                 for record in variants
             ),
             missing=self._missing,
@@ -107,8 +120,3 @@ class Judged:
     def _wanted(self, verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
         """Where no comparing was wanted, "new" would be noise."""
         return tuple(v for v in verdicts if self._comparing or v.kind.value != "new")
-
-
-def _kept(kept: dict[Verdict, None], verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
-    kept.update(dict.fromkeys(verdicts))
-    return verdicts

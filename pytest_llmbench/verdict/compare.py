@@ -8,9 +8,13 @@ neither direction is better, its absolute value. **Bound** is the largest of the
 of the baseline, the accepted amount and the metric's floor.
 
 *Noisy metrics.* The centre is the median of the sessions' values. The spread between sessions is
-the larger of the metric's documented noise and what the sessions themselves show: 1.4826 × MAD
-from three sessions on, the plain standard deviation of two, nothing from one. The interval is
-``worsening ± 2 · spread · sqrt(1 + 1/n)``: this session and the centre of *n* both vary.
+never less than the metric's documented noise. From two sessions on it is what they show, pooled
+over the cases of the metric and variant (a single case's two or three values say little) and
+by the median absolute deviation (one bad session does not count); with one session the metric's
+documented jitter is added instead. This session's own spread is that, or what its rounds show
+where that is more: a machine that changes gear within a case will do so between sessions too.
+The interval is ``worsening ± 2 · sqrt(own² + spread²/n)``: this session and the centre of *n*
+both vary.
 
 =============  ==============================================================================
 verdict        when
@@ -18,8 +22,8 @@ verdict        when
 regressed      the whole interval lies beyond the bound on the worse side
 improved       the whole interval lies beyond the bound on the good side
 inconclusive   the worsening is beyond the bound, but the interval reaches back into it; or
-               the interval's half-width is more than twice the bound
-ok             otherwise: the worsening is within the bound, and three times the bound would
+               the interval's half-width is more than three times the bound
+ok             otherwise: the worsening is within the bound, and four times the bound would
                have been found
 =============  ==============================================================================
 
@@ -27,8 +31,8 @@ Why ok does not ask the whole interval to lie inside: with the documented noise 
 baseline of one session and the default tolerance of 10 %, identical code would leave that
 stricter region in one comparison of fifteen, and a session has a hundred. The best estimate
 decides between ok and not ok, the interval decides whether not ok is proven. What ok still
-promises is power: with a half-width up to twice the bound, a worsening measured at three times
-the bound is regressed. A baseline too restless for that says inconclusive instead of ok.
+promises is power: with a half-width up to three times the bound, a worsening measured at four
+times the bound is regressed. Where it is more restless than that it is inconclusive, not ok.
 
 *Near-exact metrics* (memory) have the same centre and no interval: tolerance and floor alone.
 *Exact metrics* are held against the newest session, so that what was saved last is what counts,
@@ -51,10 +55,16 @@ from pytest_llmbench.domain.verdict import VerdictKind
 COVERAGE: Final = 2.0
 """Half-width of the interval in standard deviations: about 95 % of a normal distribution."""
 
-BLIND: Final = 2.0
+BLIND: Final = 3.0
 """Half-widths beyond this many bounds can't carry an ok."""
 
+MOST_JITTER: Final = 0.1
+"""The assumed jitter is never more than this share of the baseline: what is only assumed must not
+make every comparison of a fast model inconclusive."""
+
 _MAD_TO_SD: Final = 1.4826
+"""A normal distribution's standard deviation in median absolute deviations."""
+
 _ROUNDING: Final = 1e-12
 
 
@@ -102,12 +112,25 @@ class Comparison(Fact, frozen=True, kw_only=True):
 
 
 def compare(
-    metric: Metric, now: float, history: Sequence[float], tolerance: Tolerance | None
+    metric: Metric,
+    now: float,
+    history: Sequence[float],
+    tolerance: Tolerance | None,
+    *,
+    own_spread: float = 0.0,
+    pooled: float | None = None,
 ) -> Comparison:
     """Return how *now* compares with *history*, one value a session, oldest first.
 
-    *tolerance* is the user's, in place of the metric's default; the metric's floor holds in
-    either case.
+    Args:
+        metric: what is compared.
+        now: this session's statistic, in the base unit.
+        history: the baseline's, one value a session, oldest first.
+        tolerance: the user's, in place of the metric's default; the metric's floor holds in
+            either case.
+        own_spread: standard deviation that this session's rounds show, in the base unit.
+        pooled: standard deviation between the baseline's sessions as a share, pooled over the
+            variant's cases; ``None`` takes what *history* alone shows.
 
     Raises:
         ValueError: *history* is empty (without a baseline there is nothing to compare), or a
@@ -119,7 +142,9 @@ def compare(
         raise ValueError(f"{metric.name} is not finite: {now} now, {list(history)} before")
     baseline = history[-1] if metric.kind is Kind.EXACT else float(np.median(history))
     worsening = _worsening(metric, now - baseline)
-    half_width = _half_width(metric, history) if metric.kind is Kind.NOISY else 0.0
+    half_width = 0.0
+    if metric.kind is Kind.NOISY:
+        half_width = _half_width(session_spread(metric, history, pooled), own_spread, len(history))
     bound = max(accepted_amounts(metric, baseline, tolerance))
     edge = bound + _ROUNDING * max(abs(baseline), abs(now), bound)
     return Comparison(
@@ -147,21 +172,25 @@ def accepted_amounts(
     return share * abs(baseline), amount or 0.0, metric.floor
 
 
-def session_spread(metric: Metric, history: Sequence[float]) -> float:
+def session_spread(metric: Metric, history: Sequence[float], pooled: float | None = None) -> float:
     """Return the standard deviation between sessions of unchanged code, in the base unit."""
-    assumed = metric.noise * abs(float(np.median(history)))
-    return max(assumed, _observed_spread(history))
+    centre = abs(float(np.median(history)))
+    assumed = metric.noise * centre
+    if len(history) == 1:
+        return math.hypot(assumed, min(metric.jitter, MOST_JITTER * centre))
+    return max(assumed, _observed_spread(history) if pooled is None else pooled * centre)
 
 
 def _observed_spread(history: Sequence[float]) -> float:
     values = np.asarray(history, dtype=float)
-    if len(values) >= 3:
-        return float(np.median(np.abs(values - np.median(values)))) * _MAD_TO_SD
-    return float(np.std(values, ddof=1)) if len(values) == 2 else 0.0
+    if len(values) == 2:
+        return float(np.std(values, ddof=1))
+    return float(np.median(np.abs(values - np.median(values)))) * _MAD_TO_SD
 
 
-def _half_width(metric: Metric, history: Sequence[float]) -> float:
-    return COVERAGE * session_spread(metric, history) * math.sqrt(1 + 1 / len(history))
+def _half_width(spread: float, own_spread: float, sessions: int) -> float:
+    own = max(spread, own_spread)
+    return COVERAGE * math.sqrt(own**2 + spread**2 / sessions)
 
 
 def _worsening(metric: Metric, change: float) -> float:

@@ -28,6 +28,7 @@ from pytest_llmbench.verdict.history import (
     kept_life,
     likely_causes,
     machine_differences,
+    pooled_spread,
     same_machine,
     same_work,
     work_differences,
@@ -48,13 +49,18 @@ _QUALITY = frozenset({"score"})
 
 @dataclass(frozen=True, kw_only=True)
 class _Subject:
-    """What is being judged: its name for sentences, its metrics, and the baseline's name."""
+    """What is being judged: its name for sentences, its metrics, and the baseline's name.
+
+    *spreads* are what this session's rounds show, *pooled* what the baseline's sessions do.
+    """
 
     name: str
     metrics: tuple[Metric, ...]
     gates: Gates
     baseline: str | None
     absent: Callable[[str], str]
+    spreads: dict[str, float]
+    pooled: Callable[[str], float | None]
 
 
 def judge_case(
@@ -92,6 +98,8 @@ def judge_case(
         gates=gates,
         baseline=_name(baseline),
         absent=partial(absent_from_case, record=record, facts=facts),
+        spreads={name: measured.spread for name, measured in record.metrics.items()},
+        pooled=partial(_pooled, baseline, record.case.variant, now),
     )
     held = judge_limits(record.metrics, _limits(gates, "case"), subject.absent)
     disturbed = disturbance(record.rounds, processors)
@@ -122,6 +130,8 @@ def judge_life(
         gates=gates,
         baseline=_name(baseline),
         absent=partial(absent_from_life, record=record),
+        spreads={},
+        pooled=lambda _: None,
     )
     held = judge_limits(record.life_cycle, _limits(gates, "variant"), subject.absent)
     return (*held, *_against(now, past, subject))
@@ -161,6 +171,10 @@ def _compared(of: Literal["case", "variant"], gates: Gates, *, greedy: bool) -> 
             or (metric.gated and (greedy or metric.name not in _QUALITY))
         )
     )
+
+
+def _pooled(baseline: Baseline | None, variant: str, now: Sample, metric: str) -> float | None:
+    return None if baseline is None else pooled_spread(baseline, variant, metric, now)
 
 
 def _name(baseline: Baseline | None) -> str | None:
@@ -211,6 +225,13 @@ def _compare_one(
     if not having:
         return new_metric(metric, name)
     tolerance = subject.gates.tolerances.get(metric.name)
-    result = compare(metric, value, [then.metrics[metric.name] for then in having], tolerance)
+    result = compare(
+        metric,
+        value,
+        [then.metrics[metric.name] for then in having],
+        tolerance,
+        own_spread=subject.spreads.get(metric.name, 0.0),
+        pooled=subject.pooled(metric.name) if metric.kind is Kind.NOISY else None,
+    )
     causes = likely_causes(having[-1], now)
     return comparison_verdict(metric, result, tolerance, causes, name)

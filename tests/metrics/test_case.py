@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import statistics
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmbench.domain.metric import CATALOGUE, Statistic
 from pytest_llmbench.domain.trace import Round
-from pytest_llmbench.metrics.case import case_metrics, clean_rounds, session_statistic
+from pytest_llmbench.metrics.case import case_metrics, clean_rounds, round_spread, session_statistic
 
 from .facts import (
     DEVICE,
@@ -137,3 +138,20 @@ def test_a_slower_round_never_makes_the_case_faster(values, place, extra):
     for statistic in Statistic:
         grain = 1e-12 * max(slower)
         assert session_statistic(slower, statistic) >= session_statistic(values, statistic) - grain
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 10])
+def test_the_spread_of_rounds_estimates_their_standard_deviation(count):
+    generator = np.random.default_rng(3)
+    drawn = generator.standard_normal((20_000, count)) * 0.3 + 5
+    estimates = [round_spread(row.tolist(), Statistic.MEDIAN) for row in drawn]
+    assert np.mean(estimates) == pytest.approx(0.3, rel=0.01)
+
+
+def test_two_rounds_in_another_gear_are_seen():
+    assert round_spread([1.55, 1.52, 2.61, 2.61, 1.55], Statistic.MEDIAN) > 0.4
+
+
+def test_a_stall_says_nothing_of_the_fastest_rounds():
+    assert round_spread([1.0, 1.0, 1.0, 1.0, 9.0], Statistic.LOW_QUANTILE) == 0.0
+    assert round_spread([1.0], Statistic.MEDIAN) == 0.0

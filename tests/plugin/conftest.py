@@ -11,6 +11,14 @@ import pytest
 # pytester forgets what an inner run imports; numpy can't be imported twice in one process.
 import pytest_llmbench.plugin.hooks
 import pytest_llmbench.report.table  # noqa: F401
+from pytest_llmbench.runner.confirm import Confirming
+
+NO_PAUSES = {**(Confirming.__init__.__kwdefaults__ or {}), "pauses_s": (0.0,)}
+"""Simulated time does not pass in pauses."""
+
+UNUSED = ("cacheprovider", "hypothesispytest", "anyio", "benchmark")
+LIGHT = [word for plugin in UNUSED for word in ("-p", f"no:{plugin}")]
+"""pytester imports every plugin anew for every inner run; these have nothing to do there."""
 
 TWO_VARIANTS = """
 reference = "fast"
@@ -60,10 +68,10 @@ class Project:
 
     def run(self, *arguments: str) -> pytest.RunResult:
         """Run ``pytest --llmbench`` in this process."""
-        return self.pytester.runpytest("--llmbench", "-p", "no:cacheprovider", *arguments)
+        return self.run_plain("--llmbench", *arguments)
 
     def run_plain(self, *arguments: str) -> pytest.RunResult:
-        return self.pytester.runpytest("-p", "no:cacheprovider", *arguments)
+        return self.pytester.runpytest(*LIGHT, *arguments)
 
     def run_json(self, *arguments: str) -> dict:
         """Run and return what ``--llmbench-json`` wrote."""
@@ -79,6 +87,7 @@ class Project:
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
     """An empty project with a machine label of its own."""
     monkeypatch.setenv("CI", "true")
+    monkeypatch.setattr(Confirming.__init__, "__kwdefaults__", NO_PAUSES)
     return Project(pytester).with_files(pytest_ini="[pytest]\nllmbench_machine = box\n")
 
 

@@ -19,7 +19,7 @@ from .facts import make_tolerance
 OK, REGRESSED = VerdictKind.OK, VerdictKind.REGRESSED
 IMPROVED, INCONCLUSIVE = VerdictKind.IMPROVED, VerdictKind.INCONCLUSIVE
 
-ITL = msgspec.structs.replace(CATALOGUE["itl_s"], floor=0.0)
+ITL = msgspec.structs.replace(CATALOGUE["itl_s"], floor=0.0, jitter=0.0)
 TPS = CATALOGUE["decode_tps"]
 RSS = CATALOGUE["rss_peak_bytes"]
 SCORE = CATALOGUE["score"]
@@ -94,16 +94,39 @@ def test_three_sessions_have_their_median_absolute_deviation():
 def test_a_restless_baseline_carries_no_ok():
     history = [1.0, 1.1]
     result = compare(ITL, 1.05, history, None)
-    assert result.half_width > 2 * result.bound * 0.8
+    assert result.half_width > result.bound
     assert result.kind is OK
-    assert kind(ITL, 1.075, [1.0, 1.15]) is INCONCLUSIVE
-    assert kind(ITL, 5.0, [1.0, 1.15]) is REGRESSED
+    assert kind(ITL, 1.125, [1.0, 1.25]) is INCONCLUSIVE
+    assert kind(ITL, 5.0, [1.0, 1.25]) is REGRESSED
 
 
-def test_three_bounds_are_seen_wherever_ok_is_said():
-    result = compare(ITL, 1.0, [1.0, 1.1], None)
+def test_four_bounds_are_seen_wherever_ok_is_said():
+    result = compare(ITL, 1.0, [1.0, 1.15], None)
     assert result.kind is OK
-    assert kind(ITL, result.baseline + 3 * result.bound + 1e-9, [1.0, 1.1]) is REGRESSED
+    assert kind(ITL, result.baseline + 4 * result.bound + 1e-9, [1.0, 1.15]) is REGRESSED
+
+
+def test_one_session_is_assumed_to_jitter_up_to_a_tenth():
+    itl = CATALOGUE["itl_s"]
+    assert session_spread(itl, [0.02]) == pytest.approx(math.hypot(0.02 * 0.02, 0.2e-3))
+    assert session_spread(itl, [0.001]) == pytest.approx(0.001 * math.hypot(0.02, 0.1))
+    assert session_spread(itl, [0.02, 0.02]) == pytest.approx(0.02 * 0.02)
+
+
+def test_what_the_rounds_show_widens_this_session_only():
+    calm = compare(ITL, 1.0, [1.0] * 5, None)
+    restless = compare(ITL, 1.0, [1.0] * 5, None, own_spread=0.1)
+    assert calm.half_width == pytest.approx(2 * 0.02 * math.sqrt(1.2))
+    assert restless.half_width == pytest.approx(2 * math.hypot(0.1, 0.02 / math.sqrt(5)))
+    assert compare(ITL, 1.0, [1.0] * 5, None, own_spread=0.001) == calm
+
+
+def test_pooled_sessions_speak_for_a_case_that_says_little():
+    lucky = compare(ITL, 1.3, [1.0, 1.0], None)
+    pooled = compare(ITL, 1.3, [1.0, 1.0], None, pooled=0.15)
+    assert lucky.kind is REGRESSED
+    assert pooled.kind is INCONCLUSIVE
+    assert pooled.half_width == pytest.approx(2 * 0.15 * math.sqrt(1.5))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +147,7 @@ def test_the_users_tolerance_takes_the_place_of_the_default(given, now, verdict)
 
 
 def test_the_floor_holds_below_any_tolerance():
-    itl = CATALOGUE["itl_s"]  # floor 50 µs
+    itl = msgspec.structs.replace(CATALOGUE["itl_s"], jitter=0.0)  # floor 50 µs
     assert kind(itl, 100e-6 + 50e-6, [100e-6]) is OK
     assert kind(itl, 100e-6 + 50e-6, [100e-6], 0.01) is OK
     assert kind(itl, 100e-6 + 60e-6, [100e-6], 0.01) is REGRESSED

@@ -161,7 +161,7 @@ def test_what_noise_could_have_done_is_inconclusive():
     assert verdict.kind is INCONCLUSIVE
     assert verdict.sentence == (
         "itl_s rose by 13.3 %, from 3 ms to 3.4 ms (accepted: 10 %), but noise between sessions "
-        "alone could carry it there (interval: +7.7 % to +19 %); measure again, or let "
+        "alone could carry it there (interval: -6.4 % to +33 %); measure again, or let "
         "--llmbench-save add to the 1 session in the baseline"
     )
 
