@@ -24,7 +24,7 @@ from pytest_llmbench.runner.bench import Bench
 from pytest_llmbench.runner.judged import Judged
 from pytest_llmbench.runner.progress import Progress
 
-PAUSES_S: Final = (1.0, 4.0)
+PAUSES_S: Final = (1.0, 4.0, 10.0)
 """Seconds before each further measurement."""
 
 ENOUGH: Final = 3
