@@ -15,6 +15,7 @@ from pytest_llmbench.report.json_report import write_json
 from pytest_llmbench.report.rows import session_rows
 from pytest_llmbench.report.summary import summary_lines
 from pytest_llmbench.report.table import render_table
+from pytest_llmbench.verdict.outcome import quiet_kinds
 
 _COMPLETE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
@@ -64,7 +65,10 @@ class Ending:
         if rows:
             table = render_table(rows, width=writer.fullwidth, color=writer.hasmarkup)
             reporter.write_line(table)
-        for line in summary_lines(record, baseline=self._run.baseline.description):
+        settings = self._run.settings
+        quiet = quiet_kinds(settings.missing, settings.inconclusive)
+        described = self._run.baseline.description
+        for line in summary_lines(record, baseline=described, quiet=quiet):
             reporter.write_line(line)
         for line in self._said:
             reporter.write_line(line)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 from pytest_llmbench.domain.fact import Fact
@@ -12,7 +12,7 @@ from pytest_llmbench.domain.verdict import Verdict, VerdictKind
 from pytest_llmbench.report.text import one_line
 from pytest_llmbench.verdict.outcome import SEVERITY
 
-_MOST_LINES: Final = 20
+_MOST_LINES: Final = 10
 _MOST_WARNINGS: Final = 3
 _LONGEST: Final = 400
 _LONGEST_WARNING: Final = 160
@@ -46,11 +46,16 @@ class _Said(Fact, frozen=True, kw_only=True):
         return f"{self.noun} {self.name}"
 
 
-def summary_lines(record: SessionRecord, *, baseline: str | None) -> tuple[str, ...]:
+def summary_lines(
+    record: SessionRecord,
+    *,
+    baseline: str | None,
+    quiet: Collection[VerdictKind] = (),
+) -> tuple[str, ...]:
     """Return the lines below the table.
 
     Verdicts that are not ok stand by kind, worst first; the same thing said of many is one
-    line, and a kind has at most 20. Then come the variants' warnings (three each), how many
+    line, and a kind has at most 10. Then come the variants' warnings (three each), how many
     verdicts there are of each kind, and what to type to accept a change.
 
     Args:
@@ -58,12 +63,14 @@ def summary_lines(record: SessionRecord, *, baseline: str | None) -> tuple[str, 
         baseline: what it was compared with, in words: ``no baseline 'main' for machine X yet``.
             Stands for all of the verdicts "new" where nothing at all could be compared;
             ``None`` has them said one by one.
+        quiet: kinds that are only counted, because the user's policy lets them pass.
     """
     said = tuple(_said(record))
     all_new = baseline is not None and _all_new(said)
     lines: list[str] = []
     for kind in SEVERITY:
-        if kind is not VerdictKind.OK and not (all_new and kind is VerdictKind.NEW):
+        passed_over = kind is VerdictKind.OK or kind in quiet
+        if not passed_over and not (all_new and kind is VerdictKind.NEW):
             lines.extend(_of_kind(kind, [s for s in said if s.verdict.kind is kind]))
     for judged in record.variants:
         lines.extend(_warnings(judged))

@@ -52,8 +52,10 @@ def failing(
     return tuple(v for v in verdicts if policy_of(v.kind, missing, inconclusive) == "fail")
 
 
-def warned(
-    verdicts: Iterable[Verdict], missing: Policy, inconclusive: Policy
-) -> tuple[Verdict, ...]:
-    """Return the verdicts that warn under the two policies, in order."""
-    return tuple(v for v in verdicts if policy_of(v.kind, missing, inconclusive) == "warn")
+def quiet_kinds(missing: Policy, inconclusive: Policy) -> frozenset[VerdictKind]:
+    """Return the kinds that the user lets pass without a word."""
+    return frozenset(
+        kind
+        for kind in (VerdictKind.MISSING, VerdictKind.INCONCLUSIVE, VerdictKind.INCOMPARABLE)
+        if policy_of(kind, missing, inconclusive) == "pass"
+    )

@@ -227,3 +227,12 @@ def test_times_that_were_disturbed_are_not_kept_and_the_run_says_so(
     kept = saved(small)["sessions"][0]["cases"]["small/fast-paris-n64-t0"]["metrics"]
     assert "score" in kept
     assert "itl_s" not in kept
+
+
+@pytest.mark.parametrize(("policy", "said"), [("pass", False), ("warn", True)])
+def test_what_may_pass_is_counted_and_not_said(small: Project, policy: str, said: bool) -> None:
+    small.run("--llmbench-save")
+    changed = ("--llmbench-set", "variants.slow.revision=r2", f"--llmbench-inconclusive={policy}")
+    output = small.run(*changed).stdout.str()
+    assert ("can't be compared with the baseline" in output) is said
+    assert "incomparable" in output

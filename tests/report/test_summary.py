@@ -107,11 +107,11 @@ def test_the_same_of_many_is_one_line():
     )
 
 
-@pytest.mark.parametrize(("count", "more"), [(20, None), (21, 1), (500, 480)])
-def test_a_kind_has_at_most_twenty_lines(count, more):
+@pytest.mark.parametrize(("count", "more"), [(10, None), (11, 1), (500, 490)])
+def test_a_kind_has_at_most_ten_lines(count, more):
     said = lines([case(regressed(by=f"{n + 11} %"), prompt=f"p{n}") for n in range(count)])
     sentences = [line for line in said if "itl_s rose" in line]
-    assert len(sentences) == min(count, 20)
+    assert len(sentences) == min(count, 10)
     rest = [line for line in said if line.startswith("  …")]
     assert rest == ([] if more is None else [f"  … and {more} more (all in --llmbench-json)"])
 
