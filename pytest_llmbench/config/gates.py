@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final, cast
+from typing import Final, Literal, cast
 
 from pytest_llmbench.config.place import Place, unknown
 from pytest_llmbench.domain.gate import Gates, Limit, Operator, Tolerance
@@ -15,13 +15,31 @@ _LIMIT: Final = re.compile(r"\s*(?P<operator><=|>=|==|<|>)\s*(?P<amount>.*\S)\s*
 
 
 def parse_gates(
-    limits: Mapping[str, object], tolerance: Mapping[str, object], place: Place
+    limits: Mapping[str, object],
+    tolerance: Mapping[str, object],
+    place: Place,
+    *,
+    of: Literal["case"] | None = None,
 ) -> Gates:
-    """Return the gates of one scope; *place* is the table that holds both.
+    """Return the gates of one scope.
+
+    Args:
+        limits: limits by metric.
+        tolerance: tolerances by metric.
+        place: the table that holds both.
+        of: ``"case"`` where a variant's life can't be judged: in a suite, a marker, a call.
 
     Raises:
-        ConfigError: an unknown metric, or text that is no limit or tolerance of that metric.
+        ConfigError: an unknown metric, one that can't be judged here, or text that is no limit
+            or tolerance of that metric.
     """
+    for key, table in (("limits", limits), ("tolerance", tolerance)):
+        for name in table:
+            if of == "case" and name in CATALOGUE and CATALOGUE[name].of != of:
+                raise (place / key / name).error(
+                    f"{name} belongs to the life of a variant, not to a case; set it in "
+                    f"[{key}] or [variants.NAME.{key}] of the configuration"
+                )
     return Gates(
         limits={name: parse_limit(name, text, place / "limits") for name, text in limits.items()},
         tolerances={

@@ -129,7 +129,7 @@ def check_variants(
 
 def _read(path: Path, place: Place) -> dict[str, object]:
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as exc:
         raise place.error(
             f"can't read it: {exc.strerror}; correct --llmbench-config or write the file, e.g."
@@ -137,7 +137,7 @@ def _read(path: Path, place: Place) -> dict[str, object]:
         ) from exc
     except UnicodeDecodeError as exc:
         raise place.error("not UTF-8 text; save it as UTF-8") from exc
-    except tomllib.TOMLDecodeError as exc:
+    except (tomllib.TOMLDecodeError, RecursionError) as exc:
         raise place.error(f"not valid TOML: {exc}") from exc
     if path.name != "pyproject.toml":
         return raw
@@ -214,7 +214,7 @@ def _suite(
         length=table.length,
         chat=table.chat,
         sampling=_sampling(config, table),
-        gates=parse_gates(table.limits, table.tolerance, place),
+        gates=parse_gates(table.limits, table.tolerance, place, of="case"),
     )
 
 

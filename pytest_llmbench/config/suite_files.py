@@ -38,7 +38,7 @@ def read_suite_file(path: Path, place: Place) -> tuple[Prompt, ...]:
             prompts of one id, or no prompt at all.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as exc:
         reason = exc.strerror or "unreadable"
         raise place.error(f"can't read the suite file {path}: {reason}; correct the path") from exc
@@ -53,7 +53,7 @@ def read_suite_file(path: Path, place: Place) -> tuple[Prompt, ...]:
 def _read_toml(text: str, place: Place) -> tuple[Prompt, ...]:
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
+    except (tomllib.TOMLDecodeError, RecursionError) as exc:
         raise place.error(f"not valid TOML: {exc}") from exc
     table = decode(raw, SuiteFileTable, place)
     return _prompts(
@@ -62,7 +62,7 @@ def _read_toml(text: str, place: Place) -> tuple[Prompt, ...]:
 
 
 def _read_jsonl(text: str, place: Place) -> tuple[Prompt, ...]:
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     return _prompts(
         (Place(place.file, f"line {number}"), _json_line(line, Place(place.file, f"line {number}")))
         for number, line in lines
@@ -72,7 +72,7 @@ def _read_jsonl(text: str, place: Place) -> tuple[Prompt, ...]:
 def _json_line(line: str, place: Place) -> Mapping[str, object]:
     try:
         raw = json.loads(line)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise place.error(f"not valid JSON: {exc}") from exc
     if not isinstance(raw, dict):
         raise place.error(f"a line is one prompt as a JSON object, found {type(raw).__name__}")

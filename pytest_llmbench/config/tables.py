@@ -13,10 +13,10 @@ from pytest_llmbench.config.place import Place, unknown
 from pytest_llmbench.domain.suite import Length, Scorer
 
 T = TypeVar("T", bound=msgspec.Struct)
-Positive = Annotated[int, Meta(ge=1)]
-NonNegative = Annotated[int, Meta(ge=0)]
-Temperature = Annotated[float, Meta(ge=0.0)]
-Seconds = Annotated[float, Meta(gt=0.0)]
+Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+NonNegative = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Temperature = Annotated[float, Meta(ge=0.0, le=100.0)]
+Seconds = Annotated[float, Meta(gt=0.0, le=1e7)]
 Share = Annotated[float, Meta(gt=0.0, le=1.0)]
 
 

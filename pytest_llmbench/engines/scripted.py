@@ -60,13 +60,13 @@ class ScriptedOptions(EngineKeys, frozen=True, kw_only=True):
 
     text: str = "one two three four five six seven eight"
     answers: dict[str, str] = {}  # noqa: RUF012 — msgspec makes a new one for each
-    ttft_s: Annotated[float, Meta(ge=0.0)] = 0.05
-    itl_s: Annotated[float, Meta(ge=0.0)] = 0.01
+    ttft_s: Annotated[float, Meta(ge=0.0, le=1e6)] = 0.05
+    itl_s: Annotated[float, Meta(ge=0.0, le=1e6)] = 0.01
     jitter: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.0
     noise_seed: int | None = None
-    work: Annotated[int, Meta(ge=0)] = 0
-    load_bytes: Annotated[int, Meta(ge=0)] = 0
-    model_bytes: Annotated[int, Meta(ge=0)] = 1000
+    work: Annotated[int, Meta(ge=0, le=2**62)] = 0
+    load_bytes: Annotated[int, Meta(ge=0, le=2**62)] = 0
+    model_bytes: Annotated[int, Meta(ge=0, le=2**62)] = 1000
     context_tokens: int | None = None
     revision: str = "1"
     warn: tuple[str, ...] = ()

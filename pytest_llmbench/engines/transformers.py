@@ -325,7 +325,8 @@ def _is_path(model: str, base_dir: Path) -> bool:
     """Whether *model* can't be a hub name, which is ``name`` or ``owner/name``."""
     parts = Path(model).parts
     owner_is_folder = len(parts) > 1 and (base_dir / parts[0]).is_dir()
-    return model.startswith((".", "/", "~")) or len(parts) > 2 or owner_is_folder
+    ends = model.startswith((".", "/", "~")) or model.endswith("/")
+    return ends or len(parts) > 2 or owner_is_folder or (base_dir / model).is_file()
 
 
 def _load_problem(asked: TransformersOptions, folder: Path, exc: Exception) -> str:

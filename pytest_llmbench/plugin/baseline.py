@@ -59,8 +59,8 @@ class BaselineFiles:
             return None
         if failed and not self._settings.save_failed:
             return (
-                f"not saved to the baseline {name!r}, because tests failed; to keep a session "
-                "as it is, type --llmbench-no-compare or --llmbench-save-failed as well"
+                f"not saved to the baseline {name!r}, because tests failed or verdicts are "
+                "against it; to keep the session as it is, type --llmbench-save-failed as well"
             )
         untimed = self._disturbed(record)
         session = baseline_session(
@@ -87,6 +87,12 @@ class BaselineFiles:
         if self._settings.no_compare:
             return None
         baseline = self._store.read(self.machine, self.name)
+        if baseline is not None and not baseline.sessions:
+            raise BaselineError(
+                f"the baseline {self.name!r} of machine {self.machine} holds no session; restore "
+                f"it from version control, or start anew with --llmbench-no-compare "
+                f"--llmbench-replace={self.name}"
+            )
         if baseline is None and self._settings.compare:
             there = ", ".join(self._store.names(self.machine)) or "none"
             raise BaselineError(

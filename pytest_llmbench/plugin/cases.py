@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
 import msgspec
 import pytest
 
 from pytest_llmbench.config import Config
+from pytest_llmbench.config.gates import parse_gates
 from pytest_llmbench.config.load import builtin_suite
 from pytest_llmbench.config.place import Place
 from pytest_llmbench.config.tables import SuiteTable, decode
 from pytest_llmbench.domain.case import Case
+from pytest_llmbench.domain.gate import Gates
 from pytest_llmbench.domain.suite import Sampling, Suite
 from pytest_llmbench.errors import ConfigError
 from pytest_llmbench.plugin.marker import MarkerArguments, as_tuple
@@ -61,10 +63,29 @@ def marked_cases(
         ]
         wanted = _variants(config, variants, arguments, where)
         cases = [case for suite in suites for case in suite_cases(suite, wanted)]
+        prompts = _prompts(suites, arguments, where)
     except ConfigError as exc:
         raise pytest.Collector.CollectError(str(exc)) from exc
-    globs = as_tuple(arguments.prompts)
-    return tuple(c for c in cases if not globs or any(fnmatchcase(c.prompt.id, g) for g in globs))
+    return tuple(case for case in cases if case.prompt.id in prompts)
+
+
+def marked_gates(arguments: MarkerArguments, name: str) -> Gates:
+    """Return the limits and tolerances of the marker of the test *name*.
+
+    Raises:
+        pytest.Collector.CollectError: one of them is none.
+    """
+    where = Place(f"{name}: @pytest.mark.llmbench")
+    given = {"limits": arguments.limits, "tolerance": arguments.tolerance}
+    try:
+        for key, table in given.items():
+            if table is not None and not isinstance(table, Mapping):
+                raise (where / key).error(
+                    f"{table!r} is no dictionary; write for instance {key}={{'itl_s': …}}"
+                )
+        return parse_gates(arguments.limits or {}, arguments.tolerance or {}, where, of="case")
+    except ConfigError as exc:
+        raise pytest.Collector.CollectError(str(exc)) from exc
 
 
 def marked_variants(
@@ -98,7 +119,7 @@ def sampled(suite: Suite, settings: Settings) -> Suite:
 def _suites(
     config: Config, settings: Settings, arguments: MarkerArguments, where: Place
 ) -> list[Suite]:
-    names = as_tuple(arguments.suite) or tuple(config.suites)
+    names = _texts(arguments.suite, where / "suite") or tuple(config.suites)
     if not names:
         raise where.error(
             f"{config.source.name} has no suite; add [suites.exo-five] to it, or name a built-in "
@@ -112,10 +133,24 @@ def _suites(
 def _variants(
     config: Config, variants: Sequence[str], arguments: MarkerArguments, where: Place
 ) -> tuple[str, ...]:
-    wanted = matching(
-        config.variants, as_tuple(arguments.variants), "variant", str(where / "variants")
-    )
+    globs = _texts(arguments.variants, where / "variants")
+    wanted = matching(config.variants, globs, "variant", str(where / "variants"))
     return tuple(name for name in variants if name in wanted)
+
+
+def _prompts(suites: Sequence[Suite], arguments: MarkerArguments, where: Place) -> frozenset[str]:
+    """Return the ids of the prompts that the marker asks for; raises as :func:`matching`."""
+    known = dict.fromkeys(prompt.id for suite in suites for prompt in suite.prompts)
+    globs = _texts(arguments.prompts, where / "prompts")
+    return frozenset(matching(known, globs, "prompt", str(where / "prompts")) if known else ())
+
+
+def _texts(value: object, place: Place) -> tuple[str, ...]:
+    """Return one text or a list of them; nothing given is the empty tuple."""
+    texts = as_tuple(value)
+    if value is not None and (not texts or not all(isinstance(text, str) for text in texts)):
+        raise place.error(f"{value!r} is neither a name nor a list of names")
+    return texts
 
 
 def _narrowed(suite: Suite, arguments: MarkerArguments, where: Place) -> Suite:
@@ -123,6 +158,9 @@ def _narrowed(suite: Suite, arguments: MarkerArguments, where: Place) -> Suite:
     given = {key: getattr(arguments, key) for key in _SUITE_KEYS}
     given = {key: value for key, value in given.items() if value is not None}
     table = decode(given, SuiteTable, where)
+    for key in _SWEEPS:
+        if key in given and not as_tuple(getattr(table, key)):
+            raise (where / key).error("the list is empty; name at least one value")
     own = suite.sampling
     warmup = table.warmup if "warmup" in given else own.warmup
     sampling = Sampling(

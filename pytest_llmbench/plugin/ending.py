@@ -15,7 +15,7 @@ from pytest_llmbench.report.json_report import write_json
 from pytest_llmbench.report.rows import session_rows
 from pytest_llmbench.report.summary import summary_lines
 from pytest_llmbench.report.table import render_table
-from pytest_llmbench.verdict.outcome import quiet_kinds
+from pytest_llmbench.verdict.outcome import failing, quiet_kinds
 
 _COMPLETE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
@@ -47,7 +47,8 @@ class Ending:
             )
         self._write_json(record)
         if exitstatus in _COMPLETE:
-            self._save(record, failed=missed or exitstatus != pytest.ExitCode.OK)
+            failed = missed or exitstatus != pytest.ExitCode.OK or _failing(record, self._run)
+            self._save(record, failed=failed)
         failed = bool(self._problems) and exitstatus in (
             pytest.ExitCode.OK,
             pytest.ExitCode.NO_TESTS_COLLECTED,
@@ -94,3 +95,11 @@ class Ending:
             self._problems.append(str(exc))
         else:
             self._said.extend([said] if said else [])
+
+
+def _failing(record: SessionRecord, run: Run) -> bool:
+    """Whether any verdict fails its test, even one whose test was skipped or expected to fail."""
+    settings = run.settings
+    said = [judged.verdicts for judged in record.cases]
+    said += [judged.verdicts for judged in record.variants]
+    return any(failing(verdicts, settings.missing, settings.inconclusive) for verdicts in said)

@@ -47,7 +47,8 @@ class Benchmark:
         Raises:
             ConfigError: a limit or tolerance that is none.
         """
-        gates = parse_gates(limits or {}, tolerance or {}, Place(f"{self._where}: llmbench()"))
+        place = Place(f"{self._where}: llmbench()")
+        gates = parse_gates(limits or {}, tolerance or {}, place, of="case")
         return self._measure(self.case, gates)
 
 

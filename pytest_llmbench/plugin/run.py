@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 from pytest_llmbench.config import Config, check_variants, find_config, load_config
-from pytest_llmbench.config.gates import parse_gates
-from pytest_llmbench.config.place import Place
 from pytest_llmbench.domain.case import Case
 from pytest_llmbench.domain.gate import Gates
 from pytest_llmbench.domain.record import CaseRecord, SessionRecord
@@ -19,7 +18,7 @@ from pytest_llmbench.domain.verdict import Verdict
 from pytest_llmbench.engines import engine_options
 from pytest_llmbench.errors import ConfigError, EngineNotInstalledError, LlmbenchError
 from pytest_llmbench.plugin.baseline import BaselineFiles, relative_to_here
-from pytest_llmbench.plugin.cases import config_cases, marked_cases, marked_variants
+from pytest_llmbench.plugin.cases import config_cases, marked_cases, marked_gates, marked_variants
 from pytest_llmbench.plugin.fixtures import Benchmark, LoadedVariant
 from pytest_llmbench.plugin.marker import MarkerArguments, marker_arguments
 from pytest_llmbench.plugin.progress import PytestProgress
@@ -65,6 +64,7 @@ class Run:
         processors = os.cpu_count() or 1
         self.baseline = BaselineFiles(settings, self.environment, processors=processors)
         if settings.json is not None:
+            _check_not_input(settings.json, self.config, settings)
             check_json_path(settings.json)
         progress = PytestProgress(pytest_config)
         self.bench = Bench(self.config, progress, processors=processors, slowdowns=settings.plant)
@@ -80,6 +80,7 @@ class Run:
     def parametrize(self, metafunc: pytest.Metafunc, arguments: MarkerArguments) -> None:
         """Make one item of each case, or of each variant, that the test is for."""
         if "llmbench" in metafunc.fixturenames:
+            marked_gates(arguments, metafunc.definition.name)
             cases = marked_cases(
                 self.config, self.settings, self.variants, arguments, metafunc.definition
             )
@@ -99,13 +100,13 @@ class Run:
         """Return the fixture ``llmbench`` of one item."""
         item: pytest.Item = request.node
         _check_collected(request, "llmbench")
-        arguments = marker_arguments(item)
-        place = Place(f"{item.name}: @pytest.mark.llmbench")
-        marked = parse_gates(arguments.limits or {}, arguments.tolerance or {}, place)
+        marked = marked_gates(marker_arguments(item), item.name)
 
         def measure(case: Case, gates: Gates) -> Result:
             record, verdicts = self._measured(case, (marked, gates))
             benchmark.judged.append((record, verdicts))
+            if record.error is not None:
+                self._fail(case.key, verdicts, None)
             return Result(record, self.bench.variants.get(case.variant))
 
         benchmark = Benchmark(request.param, item.name, measure)
@@ -128,12 +129,10 @@ class Run:
 
     def run_life(self, variant: str) -> None:
         """Free *variant* and judge its life."""
-        record = self.bench.end_variant(variant)
-        absent = self.bench.absent(variant)
-        if absent is not None:
-            self._absent(absent)
-        if record is None:
-            pytest.skip(f"none of the cases of {variant} was measured")
+        try:
+            record = self.bench.life(variant)
+        except EngineNotInstalledError as exc:
+            self._absent(exc)
         self._fail(record.id, self.judged.life(record), None)
 
     def judge_test(self, item: pytest.Item) -> None:
@@ -164,9 +163,15 @@ class Run:
         """
         self.bench.close()
         if collected is not None:
-            suites = {*self.suites, *(key.partition("/")[0] for key in collected)}
-            self.judged.missing(collected, self.variants, suites)
+            self.judged.missing(collected, self._in_scope)
         return self.judged.session(self.bench.cases.values(), self.bench.variants.values())
+
+    def _in_scope(self, variant: str, suite: str) -> bool:
+        """Whether neither --llmbench-variants nor --llmbench-suites leaves this out."""
+        asked = ((variant, self.settings.variants), (suite, self.settings.suites))
+        return all(
+            not globs or any(fnmatchcase(name, glob) for glob in globs) for name, globs in asked
+        )
 
     def _measured(
         self, case: Case, gates: tuple[Gates, ...]
@@ -175,8 +180,6 @@ class Run:
             record, verdicts = self.confirming.case(case, *gates)
         except EngineNotInstalledError as exc:
             self._absent(exc)
-        if record.error is not None:
-            self._fail(case.key, verdicts, None)
         return record, verdicts
 
     def _absent(self, exc: EngineNotInstalledError) -> NoReturn:
@@ -213,6 +216,18 @@ def _check_collected(request: pytest.FixtureRequest, name: str) -> None:
             f"{name} was asked for when the test was already running, too late to be collected "
             "with its cases; take it as an argument of the test function",
             pytrace=False,
+        )
+
+
+def _check_not_input(path: Path, config: Config, settings: Settings) -> None:
+    """Refuse to write results over the configuration, a suite file or a baseline."""
+    target = path.resolve()
+    inputs = target.suffix in (".toml", ".jsonl", ".py", ".ini")
+    kept = target.is_relative_to(settings.baselines.resolve())
+    if inputs or kept or target == config.source.resolve():
+        raise ConfigError(
+            f"--llmbench-json={path}: results can't be written over a configuration, a suite or "
+            "a baseline; name another file, such as results.json"
         )
 
 

@@ -123,6 +123,12 @@ def _check(settings: Settings) -> None:
         raise ConfigError(
             "--llmbench-save and --llmbench-replace exclude each other; replace already saves"
         )
+    if settings.writes and (settings.here / settings.writes).exists():
+        raise ConfigError(
+            f"the baseline's name {settings.writes!r} is a file or folder here, so it was probably "
+            "meant as one to run; write --llmbench-save=NAME with an equals sign, or put the "
+            "option last"
+        )
     if settings.plant and settings.writes:
         raise ConfigError(
             "--llmbench-plant slows a variant down on purpose, so its session can't be saved; "

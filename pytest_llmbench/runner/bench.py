@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +16,13 @@ from pytest_llmbench.domain.record import CaseRecord, ModelFacts, VariantRecord
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.trace import Life
 from pytest_llmbench.domain.variant import Variant
-from pytest_llmbench.errors import CaseError, EngineNotInstalledError, LlmbenchError, WorkerError
+from pytest_llmbench.errors import (
+    CaseError,
+    EngineNotInstalledError,
+    LlmbenchError,
+    LoadError,
+    WorkerError,
+)
 from pytest_llmbench.metrics.life import life_metrics
 from pytest_llmbench.runner.progress import Progress
 from pytest_llmbench.runner.rounds import Measuring
@@ -106,6 +113,21 @@ class Bench:
         """Return why the engine of *name* can't run here, once that was found out."""
         return self._absent.get(name)
 
+    def life(self, name: str) -> VariantRecord:
+        """Return the whole life of *name*, which is loaded for it where no case needed it.
+
+        Raises:
+            EngineNotInstalledError: as :meth:`measure`.
+        """
+        if name in self._absent:
+            raise self._absent[name]
+        if name not in self.variants:
+            with contextlib.suppress(LoadError, WorkerError):
+                self._ready(name)  # a failure is in the record
+        record = self.end_variant(name)
+        assert record is not None, "a variant that was asked for has a record"
+        return record
+
     def end_variant(self, name: str) -> VariantRecord | None:
         """Free *name* and end its process; return its whole life (``None``: it never began)."""
         live = self._live.pop(name, None)
@@ -140,12 +162,18 @@ class Bench:
         self._pool.focus(live.worker)
         try:
             return ask()
-        except WorkerError as exc:
-            name = live.worker.variant.id
-            del self._live[name]
-            self._pool.end(live.worker)
-            self._recorded(name, live, str(exc))
+        except BaseException as exc:
+            if live.worker.lost:
+                self._lose(live, exc)
             raise
+
+    def _lose(self, live: _Live, exc: BaseException) -> None:
+        """Remember that *live* was lost to *exc*: a dead process, or an interruption."""
+        name = live.worker.variant.id
+        self._live.pop(name, None)
+        self._pool.end(live.worker)
+        what = str(exc) if isinstance(exc, WorkerError) else f"interrupted by {exc!r}"
+        self._recorded(name, live, what)
 
     def _ready(self, name: str) -> _Live:
         """Return *name*, loaded; what failed once is not tried again."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from pytest_llmbench.config import Config
 from pytest_llmbench.domain.baseline import Baseline
@@ -84,10 +84,14 @@ class Judged:
         return verdicts
 
     def missing(
-        self, expected: Collection[str], variants: Collection[str], suites: Collection[str]
+        self, expected: Collection[str], in_scope: Callable[[str, str], bool]
     ) -> tuple[tuple[str, Verdict], ...]:
-        """Return a verdict for each case of the baseline that is in scope and was not there."""
-        self._missing = missing_cases(self._baseline, expected, variants, suites)
+        """Return a verdict for each case of the baseline that is in scope and was not there.
+
+        *in_scope* says of a variant and a suite, which may be gone from the configuration,
+        whether this run was to measure them.
+        """
+        self._missing = missing_cases(self._baseline, expected, in_scope)
         return self._missing
 
     def session(

@@ -190,7 +190,7 @@ def _observed_spread(history: Sequence[float]) -> float:
 
 def _half_width(spread: float, own_spread: float, sessions: int) -> float:
     own = max(spread, own_spread)
-    return COVERAGE * math.sqrt(own**2 + spread**2 / sessions)
+    return COVERAGE * math.hypot(own, spread / math.sqrt(sessions))
 
 
 def _worsening(metric: Metric, change: float) -> float:

@@ -140,23 +140,24 @@ def judge_life(
 def missing_cases(
     baseline: Baseline | None,
     expected: Collection[str],
-    variants: Collection[str],
-    suites: Collection[str],
+    in_scope: Callable[[str, str], bool],
 ) -> tuple[tuple[str, Verdict], ...]:
-    """Return a verdict for each case of the baseline's newest session that was not collected.
+    """Return a verdict for each case that any session of the baseline has and was not collected.
 
-    *expected* are the keys that were collected; a case whose variant is not in *variants*, or
-    whose suite is not in *suites*, was left out on purpose and is not missed. Sorted by key.
+    *expected* are the keys that were collected. *in_scope* says of a variant and a suite whether
+    this run was to measure them: what was left out on purpose is not missed. Sorted by key.
     """
-    if baseline is None or not baseline.sessions:
+    if baseline is None:
         return ()
-    newest = baseline.sessions[-1]
+    kept = {
+        key: (case.variant, session.saved_at)
+        for session in baseline.sessions
+        for key, case in session.cases.items()
+    }
     return tuple(
-        (key, not_run(key, baseline.name, newest.saved_at))
-        for key, case in sorted(newest.cases.items())
-        if key not in expected
-        and case.variant in variants
-        and any(key.startswith(f"{suite}/") for suite in suites)
+        (key, not_run(key, baseline.name, saved_at))
+        for key, (variant, saved_at) in sorted(kept.items())
+        if key not in expected and in_scope(variant, key.partition("/")[0])
     )
 
 

@@ -50,6 +50,7 @@ class Worker:
 
     Attributes:
         warnings: the distinct warnings of Python and the engine so far.
+        lost: whether its process was ended, by a failure, by an interruption or by closing.
 
     Every method that talks to the process raises :class:`.WorkerCrashedError` when it died and
     :class:`.WorkerTimeoutError` when it did not answer in time (it is killed then), and what an
@@ -60,7 +61,9 @@ class Worker:
         self.variant = variant
         self.warnings: tuple[str, ...] = ()
         self._slowdown = slowdown
-        self._log = _new_log(variant.id)
+        self.lost = False
+        self._log = _new_log()
+        self._printed = Path(self._log).open("rb")  # noqa: SIM115 — closed with the worker
         self._gateway: Any = group.makegateway("popen//execmodel=main_thread_only")
         self._channel: Any = self._gateway.remote_exec(_boot, log=self._log, parent=os.getpid())
         self._process: psutil.Process | None = None
@@ -74,7 +77,9 @@ class Worker:
             engine=self.variant.engine, libraries=entry.libraries, slowdown=self._slowdown
         )
         doing = f"importing the engine {self.variant.engine!r}"
-        return self._ask(request, say.Started, doing, START_TIMEOUT_S).versions
+        versions = self._ask(request, say.Started, doing, START_TIMEOUT_S).versions
+        self._forget_log()
+        return versions
 
     def load(self) -> say.Loaded:
         """Load the model and generate once, cold."""
@@ -125,16 +130,32 @@ class Worker:
                 self._process.wait(timeout=_END_TIMEOUT_S)
         with contextlib.suppress(OSError, EOFError):
             self._gateway.exit()
+        self.lost = True
+        self._printed.close()
         with contextlib.suppress(OSError):
             Path(self._log).unlink()
 
+    def _forget_log(self) -> None:
+        """Take the log's name away where an open file lives on without it: nothing is left."""
+        if os.name == "posix":
+            with contextlib.suppress(OSError):
+                Path(self._log).unlink()
+
     def _ask(self, request: say.Request, answer: type[R], doing: str, timeout_s: float) -> R:
+        if self.lost:
+            raise WorkerCrashedError(
+                f"variant {self.variant.id!r} has no process any more: it was ended before {doing}"
+            )
         self.resume()
         try:
             self._channel.send(say.pack(request))
+            data = self._receive(doing, timeout_s)
         except OSError:
             raise self._crashed(doing) from None
-        reply = say.unpack_reply(self._receive(doing, timeout_s))
+        except BaseException:
+            self.close()  # an answer may still come, and would be taken for the next one's
+            raise
+        reply = say.unpack_reply(data)
         if isinstance(reply, say.Refused):
             raise _engine_error(reply)
         assert isinstance(reply, answer), f"{type(reply).__name__} is no answer to {doing}"
@@ -173,16 +194,16 @@ class Worker:
 
     def _last_words(self) -> str:
         """Return the last lines that the process printed, as the end of a sentence."""
-        try:
-            lines = Path(self._log).read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
+        if self._printed.closed:
             return ""
+        self._printed.seek(0)
+        lines = self._printed.read().decode("utf-8", errors="replace").splitlines()
         last = [line.strip() for line in lines if line.strip()][-_LAST_LINES:]
         return f" (it last printed: {' | '.join(last)})" if last else ""
 
 
-def _new_log(name: str) -> str:
-    descriptor, path = tempfile.mkstemp(prefix=f"llmbench-{name}-", suffix=".log")
+def _new_log() -> str:
+    descriptor, path = tempfile.mkstemp(prefix="llmbench-", suffix=".log")
     os.close(descriptor)
     return path
 

@@ -1,9 +1,9 @@
 """The tour, taken: its files written, its commands typed, its words found in what they print.
 
-One prompt and six tokens stand for all, so that it is fast. What is accepted and what is planted are
-far apart (five times and thirty times as slow), because six tokens of the demo model take a
-hundredth of a second. A tour that goes otherwise is taken once more. Where other programs disturb the rounds, the
-plugin says so and decides nothing; then neither can this test.
+One prompt and six tokens stand for all, so that it is fast. What is accepted and what is planted
+are far apart (five times and thirty times as slow), because six tokens of the demo model take a
+hundredth of a second. A tour that goes otherwise is taken once more. Where other programs disturb
+the rounds, the plugin says so and decides nothing; then neither can this test.
 """
 
 from __future__ import annotations

@@ -75,7 +75,9 @@ def test_comparing_comes_before_saving_and_a_failing_session_is_not_saved(small:
     slower = ("--llmbench-set", "variants.slow.itl_s=0.04")
     result = small.run(*slower, "--llmbench-save")
     result.assert_outcomes(passed=4, failed=2)
-    result.stdout.fnmatch_lines(["*not saved to the baseline 'main', because tests failed*"])
+    result.stdout.fnmatch_lines(
+        ["*not saved to the baseline 'main', because tests failed or verdicts*"]
+    )
     assert saved(small) == before
     small.run(*slower, "--llmbench-save", "--llmbench-save-failed")
     assert len(saved(small)["sessions"]) == 2

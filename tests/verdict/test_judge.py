@@ -285,9 +285,14 @@ def test_a_case_that_failed_and_used_to_work():
     )
 
 
+def scope(variant, suite):
+    """Whether the run was to measure it."""
+    return lambda v, s: v == variant and s == suite
+
+
 def test_cases_that_did_not_come():
     baseline = make_baseline(make_session(key="old/gone"), make_session())
-    (missed,) = missing_cases(baseline, [], ["base"], ["tasks"])
+    (missed,) = missing_cases(baseline, [], scope("base", "tasks"))
     assert missed[0] == KEY
     assert (missed[1].metric, missed[1].kind) == ("", MISSING)
     assert missed[1].sentence == (
@@ -297,17 +302,27 @@ def test_cases_that_did_not_come():
     )
 
 
+def test_a_case_of_an_older_session_is_missed_too():
+    baseline = make_baseline(make_session(), make_session(key="tasks/other"))
+    missed = missing_cases(baseline, ["tasks/other"], scope("base", "tasks"))
+    assert [key for key, _ in missed] == [KEY]
+
+
 @pytest.mark.parametrize(
-    ("expected", "variants", "suites"),
-    [([KEY], ["base"], ["tasks"]), ([], ["other"], ["tasks"]), ([], ["base"], ["task", "s"])],
+    ("expected", "in_scope"),
+    [
+        ([KEY], scope("base", "tasks")),
+        ([], scope("other", "tasks")),
+        ([], scope("base", "task")),
+    ],
 )
-def test_cases_that_came_or_were_left_out_on_purpose(expected, variants, suites):
-    assert missing_cases(make_baseline(make_session()), expected, variants, suites) == ()
+def test_cases_that_came_or_were_left_out_on_purpose(expected, in_scope):
+    assert missing_cases(make_baseline(make_session()), expected, in_scope) == ()
 
 
 def test_nothing_is_missed_without_a_baseline():
-    assert missing_cases(None, [], ["base"], ["tasks"]) == ()
-    assert missing_cases(make_baseline(), [], ["base"], ["tasks"]) == ()
+    assert missing_cases(None, [], scope("base", "tasks")) == ()
+    assert missing_cases(make_baseline(), [], scope("base", "tasks")) == ()
 
 
 # --- incomparable ------------------------------------------------------------------------------

@@ -47,4 +47,4 @@ def test_a_saved_session_is_ok_against_itself(of_case, of_life):
         *judge_life(life, environment, exact("variant"), baseline),
     )
     assert {verdict.kind for verdict in said} <= {VerdictKind.OK}
-    assert missing_cases(baseline, [KEY], ["base"], ["tasks"]) == ()
+    assert missing_cases(baseline, [KEY], lambda _v, _s: True) == ()
