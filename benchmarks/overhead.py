@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -157,6 +158,12 @@ def decode(rounds: int) -> None:
 # --- start ------------------------------------------------------------------------------------
 
 
+def children_s() -> float:
+    """Processor seconds of all processes that were started and ended so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def start(rounds: int) -> None:
     none = ["-p", "no:llmbench", "-p", "no:benchmark", "-p", "no:xdist"]
     ways = {
@@ -171,19 +178,58 @@ def start(rounds: int) -> None:
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         for _ in range(rounds + 1):
             for name, plugins in ways.items():
-                began = time.perf_counter()
+                began = children_s()
                 command = [*PYTEST, "--co", *plugins]
                 subprocess.run(
                     command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL
                 )
-                times[name].append(time.perf_counter() - began)
+                times[name].append(children_s() - began)
     base = times["neither"][1:]
     for name, goal in (("llmbench", "goal <= 5 ms"), ("benchmark", "pytest-benchmark, beside it")):
         added = [(a - b) * 1e3 for a, b in zip(times[name][1:], base, strict=True)]
         print(
-            f"start: {name} adds {spread(added, '.1f')} ms to pytest --co of "
-            f"{median(base) * 1e3:.0f} ms, {rounds} pairs ({goal})"
+            f"start: {name} adds {spread(added, '.1f')} ms of processor time to pytest --co of "
+            f"{median(base) * 1e3:.0f} ms, {rounds} pairs; fastest runs compared: "
+            f"{(min(times[name]) - min(times['neither'])) * 1e3:.1f} ms ({goal})"
         )
+
+    for name, module in (("llmbench", "pytest_llmbench.plugin"), ("benchmark", BENCHMARK)):
+        parts = [start_parts(name, module) for _ in range(9)]
+        imports, hooks = (median([part[index] for part in parts]) for index in (0, 1))
+        print(
+            f"start: {name}: {imports:.1f} ms to import it + {hooks:.1f} ms of its hooks in "
+            f"pytest --co = {imports + hooks:.1f} ms (medians of 9 processes)"
+        )
+
+
+BENCHMARK = "pytest_benchmark.plugin"
+PARTS_OF_START = """
+import contextlib, importlib, io, statistics, sys, time, pytest
+name, module = sys.argv[1:]
+began = time.perf_counter()
+importlib.import_module(module)
+imported = time.perf_counter() - began
+others = [p for p in ("llmbench", "benchmark", "xdist", "hypothesispytest", "anyio") if p != name]
+quiet = ["--co", "-q", "-p", "no:cacheprovider", *(f"-pno:{p}" for p in others)]
+def run(*extra):
+    began = time.process_time()
+    with contextlib.redirect_stdout(io.StringIO()):
+        pytest.main([*extra, *quiet])
+    return time.process_time() - began
+pairs = [run() - run(f"-pno:{name}") for _ in range(25)]
+print(imported * 1e3, statistics.median(pairs[3:]) * 1e3)
+"""
+
+
+def start_parts(name: str, module: str) -> tuple[float, float]:
+    """Return milliseconds to import a plugin, and what it adds to a warm ``pytest --co``."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "test_plain.py").write_text("def test_plain(): pass\n")
+        Path(folder, "pytest.ini").write_text("[pytest]\n")
+        command = [sys.executable, "-c", PARTS_OF_START, name, module]
+        done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    imported, hooks = map(float, done.stdout.split())
+    return imported, hooks
 
 
 # --- session ----------------------------------------------------------------------------------

@@ -109,7 +109,7 @@ class SelfTest:
         return finding
 
     def _kept(self, *, first: bool) -> Finding:
-        session = self.laboratory.measure(only_quiet=True)
+        session = self.laboratory.measure()
         finding = self._leave_out_absent(session) if first else None
         if finding is None:
             finding = _fit_for_a_baseline(session, self.laboratory.processors)
@@ -127,15 +127,14 @@ class SelfTest:
         return Finding(Outcome.INCONCLUSIVE, "no variant is left", tuple(session.absent.values()))
 
     def _unchanged(self) -> Finding:
-        return judge_unchanged(self.laboratory.judge(self.laboratory.measure()))
+        return judge_unchanged(self.laboratory.judge({}))
 
     def _plant_in(self, planted: tuple[str, ...]) -> Finding:
         what = f"{format_percent(self._plant)} planted in {', '.join(planted)}"
         return self._step(what, partial(self._slowed, planted))
 
     def _slowed(self, planted: tuple[str, ...]) -> Finding:
-        session = self.laboratory.measure(dict.fromkeys(planted, self._plant))
-        return judge_planted(self.laboratory.judge(session), planted)
+        return judge_planted(self.laboratory.judge(dict.fromkeys(planted, self._plant)), planted)
 
     def _step(self, what: str, attempt: Callable[[], Finding]) -> Finding:
         """Try *attempt* until it can be told, and say how it went and how long it took."""

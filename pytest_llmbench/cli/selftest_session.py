@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime
+from typing import Final
 
 from pytest_llmbench.baselines.session import baseline_session
 from pytest_llmbench.baselines.store import Store
@@ -14,12 +16,17 @@ from pytest_llmbench.domain.record import CaseRecord, Environment, SessionRecord
 from pytest_llmbench.errors import EngineNotInstalledError
 from pytest_llmbench.probes.machine import machine_label
 from pytest_llmbench.runner.bench import Bench
+from pytest_llmbench.runner.confirm import Confirming
 from pytest_llmbench.runner.judged import Judged
 from pytest_llmbench.runner.progress import Progress
 from pytest_llmbench.verdict.disturbance import disturbance
 
-NAME = "selftest"
+NAME: Final = "selftest"
 """The name of the self-test's baseline."""
+
+PAUSES_S: Final = (0.2, 1.0, 3.0)
+"""Seconds before each further look at a case that is about to fail: shorter than a test run's,
+because three of its sessions are meant to fail, and somebody waits."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,41 +76,29 @@ class Laboratory:
         self._progress = progress
         self._machine = machine_label(environment.identity)
 
-    def measure(
-        self, slowdowns: Mapping[str, float] | None = None, *, only_quiet: bool = False
-    ) -> Session:
+    def measure(self) -> Session:
         """Measure every case in fresh processes, one variant after the other.
 
-        Args:
-            slowdowns: planted regressions by variant, as shares.
-            only_quiet: stop at the first case that other work disturbed: the session would be
-                of no use.
+        It stops at the first case that other work disturbed: such a session is no baseline.
         """
-        config = self.subject.config
-        bench = Bench(config, self._progress, processors=self.processors, slowdowns=slowdowns)
         absent: dict[str, str] = {}
-        try:
+        with closing(self._bench({})) as bench:
             for variant, cases in self.subject.cases.items():
                 try:
-                    quiet = self._measure_each(bench, cases, only_quiet=only_quiet)
+                    quiet = self._measure_each(bench, cases)
                 except EngineNotInstalledError as exc:
                     quiet, absent[variant] = True, str(exc)
                 bench.end_variant(variant)
                 if not quiet:
                     break
-        finally:
-            bench.close()
-            self._progress.clear()
+        self._progress.clear()
         lives = (life for name, life in bench.variants.items() if name not in absent)
         return Session(tuple(bench.cases.values()), tuple(lives), absent)
 
-    def _measure_each(self, bench: Bench, cases: tuple[Case, ...], *, only_quiet: bool) -> bool:
+    def _measure_each(self, bench: Bench, cases: tuple[Case, ...]) -> bool:
         """Return whether all of *cases* were measured."""
-        for case in cases:
-            record = bench.measure(case)
-            if only_quiet and disturbance(record.rounds, self.processors):
-                return False
-        return True
+        records = (bench.measure(case) for case in cases)
+        return not any(disturbance(record.rounds, self.processors) for record in records)
 
     def keep(self, session: Session, *, first: bool) -> None:
         """Add *session* to the baseline; the *first* starts it anew."""
@@ -112,19 +107,33 @@ class Laboratory:
         write = self._store.replace if first else self._store.add
         write(self._machine, NAME, kept)
 
-    def judge(self, session: Session) -> SessionRecord:
-        """Return *session* with the verdicts of holding it against the baseline."""
-        baseline = self._store.read(self._machine, NAME)
-        judged = Judged(
-            self.subject.config,
-            self._environment,
-            baseline,
-            comparing=True,
-            processors=self.processors,
+    def judge(self, slowdowns: Mapping[str, float]) -> SessionRecord:
+        """Measure every case and return the session, judged as ``pytest --llmbench`` judges it.
+
+        What is about to fail for its times is measured again, as there.
+
+        Args:
+            slowdowns: planted regressions by variant, as shares.
+        """
+        with closing(self._bench(slowdowns)) as bench:
+            judged = Judged(
+                self.subject.config,
+                self._environment,
+                self._store.read(self._machine, NAME),
+                comparing=True,
+                processors=self.processors,
+            )
+            confirming = Confirming(bench, judged, self._progress, pauses_s=PAUSES_S)
+            for variant, cases in self.subject.cases.items():
+                for case in cases:
+                    confirming.case(case)
+                life = bench.end_variant(variant)
+                if life is not None:
+                    judged.life(life)
+        self._progress.clear()
+        return judged.session(bench.cases.values(), bench.variants.values())
+
+    def _bench(self, slowdowns: Mapping[str, float]) -> Bench:
+        return Bench(
+            self.subject.config, self._progress, processors=self.processors, slowdowns=slowdowns
         )
-        lives = {record.id: record for record in session.variants}
-        for record in session.cases:
-            judged.case(record, lives.get(record.case.variant))
-        for life in session.variants:
-            judged.life(life)
-        return judged.session(session.cases, session.variants)
