@@ -35,7 +35,8 @@ def fences(page: Path, *infos: str) -> list[Fence]:
 
 
 def fences_of_all(*infos: str) -> list[Fence]:
-    return [fence for page in PAGES for fence in fences(page, *infos)]
+    pages = (*PAGES, ROOT / "README.md")
+    return [fence for page in pages for fence in fences(page, *infos)]
 
 
 def _fences(page: Path, text: str) -> Iterator[Fence]:
