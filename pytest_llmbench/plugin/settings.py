@@ -58,11 +58,6 @@ class Settings:
         return self.replace or self.save
 
 
-def is_on(config: pytest.Config) -> bool:
-    """Whether the benchmarks were asked for."""
-    return bool(config.getoption("llmbench") or config.getini("llmbench"))
-
-
 def read_settings(config: pytest.Config) -> Settings:
     """Return the options of this run.
 

@@ -16,7 +16,7 @@ from pytest_llmbench.domain.record import (
     SessionRecord,
     VariantRecord,
 )
-from pytest_llmbench.domain.verdict import Verdict
+from pytest_llmbench.domain.verdict import Verdict, VerdictKind
 from pytest_llmbench.verdict.judge import judge_case, judge_life, missing_cases
 
 
@@ -49,14 +49,6 @@ class Judged:
         self._cases: dict[str, dict[Verdict, None]] = {}
         self._lives: dict[str, tuple[Verdict, ...]] = {}
         self._missing: tuple[tuple[str, Verdict], ...] = ()
-
-    def case(
-        self, record: CaseRecord, variant: VariantRecord | None, *narrower: Gates
-    ) -> tuple[Verdict, ...]:
-        """Return the verdicts on *record* and keep them; arguments as :meth:`look`."""
-        verdicts = self.look(record, variant, *narrower)
-        self.keep(record.case.key, verdicts)
-        return verdicts
 
     def look(
         self, record: CaseRecord, variant: VariantRecord | None, *narrower: Gates
@@ -123,4 +115,4 @@ class Judged:
 
     def _wanted(self, verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
         """Where no comparing was wanted, "new" would be noise."""
-        return tuple(v for v in verdicts if self._comparing or v.kind.value != "new")
+        return tuple(v for v in verdicts if self._comparing or v.kind is not VerdictKind.NEW)

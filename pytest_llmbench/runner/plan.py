@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from pytest_llmbench.domain.case import Case, Parameters
-from pytest_llmbench.domain.suite import Prompt, Sampling, Suite
+from pytest_llmbench.domain.suite import Prompt, Suite
 from pytest_llmbench.errors import ConfigError
 
 LIFE_CYCLE = "life-cycle"
@@ -30,15 +30,12 @@ def matching(names: Iterable[str], globs: Sequence[str], what: str, origin: str)
     return tuple(n for n in known if not globs or any(fnmatchcase(n, glob) for glob in globs))
 
 
-def suite_cases(
-    suite: Suite, variants: Iterable[str], sampling: Sampling | None = None
-) -> tuple[Case, ...]:
+def suite_cases(suite: Suite, variants: Iterable[str]) -> tuple[Case, ...]:
     """Return the cases of *suite* for those of *variants* that it is for.
 
     Args:
         suite: prompts and the parameters to sweep over.
         variants: ids in the order wanted.
-        sampling: in place of the suite's own.
 
     Raises:
         ConfigError: two cases would have one name.
@@ -48,22 +45,20 @@ def suite_cases(
         if not any(fnmatchcase(variant, glob) for glob in suite.variants):
             continue
         for prompt, parameters in itertools.product(suite.prompts, _sweep(suite)):
-            case = _case(suite, variant, prompt, parameters, sampling)
+            case = _case(suite, variant, prompt, parameters)
             if case.id in cases:
                 raise ConfigError(_same_name(suite, cases[case.id], case))
             cases[case.id] = case
     return tuple(cases.values())
 
 
-def _case(
-    suite: Suite, variant: str, prompt: Prompt, parameters: Parameters, sampling: Sampling | None
-) -> Case:
+def _case(suite: Suite, variant: str, prompt: Prompt, parameters: Parameters) -> Case:
     return Case(
         suite=suite.name,
         variant=variant,
         prompt=prompt,
         parameters=parameters,
-        sampling=sampling or suite.sampling,
+        sampling=suite.sampling,
     )
 
 
