@@ -7,7 +7,15 @@ import os
 
 import pytest
 
-LIBRARIES = {"transformers": ("torch", "transformers")}
+LIBRARIES = {
+    "transformers": ("torch", "transformers"),
+    "bitsandbytes": ("torch", "transformers", "bitsandbytes"),
+    "peft": ("torch", "transformers", "peft"),
+    "llama-cpp": ("llama_cpp",),
+    "mlx": ("mlx", "mlx_lm"),
+    "openai": ("httpx", "httpx_sse"),
+    "ollama": ("httpx",),
+}
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 

@@ -38,10 +38,11 @@ def test_the_plugin_is_registered_by_its_entry_point() -> None:
 
 
 def test_every_extra_of_the_registry_exists() -> None:
-    from pytest_llmbench.engines.registry import ENGINES
+    from pytest_llmbench.engines.registry import BUILT_IN
 
     text = (Path(__file__).parent.parent / "pyproject.toml").read_text()
     extras = set(
         re.findall(r"^([\w-]+) = \[\"", text.partition("optional-dependencies")[2], re.MULTILINE)
     )
-    assert {entry.extra for entry in ENGINES.values() if entry.extra} <= extras
+    lines = {entry.install for entry in BUILT_IN.values() if entry.install}
+    assert lines <= {f"pip install 'pytest-llmbench[{extra}]'" for extra in extras}

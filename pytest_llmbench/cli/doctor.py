@@ -89,7 +89,8 @@ def _engine_cells(state: EngineState) -> tuple[str, str]:
     if state.problem is not None:
         return "no", f"{state.problem}{f' (installed: {versions})' if versions else ''}"
     devices = f"devices: {', '.join(state.devices)}" if state.devices else ""
-    return "works", "; ".join(part for part in (devices, versions) if part) or "built in"
+    parts = [part for part in (devices, versions, *state.notes) if part]
+    return "works", "; ".join(parts) or "built in"
 
 
 def _say_quiet(quiet: Quiet, nvml: Nvml | None) -> None:

@@ -7,30 +7,25 @@ crashes while it is imported is a finding, not the end of the doctor.
 from __future__ import annotations
 
 import dataclasses
-import json
 import subprocess
 import sys
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from pytest_llmbench.domain.variant import Variant
-from pytest_llmbench.engines.registry import ENGINES, Entry
+from pytest_llmbench.engines import EngineEntry, Survey, engines
 from pytest_llmbench.probes.environment import library_versions
 
 _ASK_S: Final = 120.0
 
-_TRANSFORMERS: Final = """\
-import json, torch, transformers
-devices = ["cpu"]
-if torch.cuda.is_available():
-    devices += ["cuda"] + [f"cuda:{number}" for number in range(torch.cuda.device_count())]
-if torch.backends.mps.is_available():
-    devices.append("mps")
-print(json.dumps(devices))
+_SURVEY: Final = """\
+import dataclasses, importlib, json
+survey = getattr(importlib.import_module({module!r}), {survey!r})
+print(json.dumps(dataclasses.asdict(survey())))
 """
-
-_DEVICE_PROGRAMS: Final = {"transformers": _TRANSFORMERS}
-"""For each engine that can be asked, a program whose last line is a JSON list of devices."""
+"""A program whose last line is an engine's :class:`.Survey` as JSON."""
 
 RunProgram = Callable[[str], "Answer"]
 
@@ -52,18 +47,20 @@ class EngineState:
         versions: of its libraries that are installed.
         problem: why it can't run, with what to type; ``None`` where it can.
         devices: that work; empty where the engine has no choice of device.
+        notes: what else its library says of this machine.
     """
 
     name: str
     versions: dict[str, str]
     problem: str | None
-    devices: tuple[str, ...]
+    devices: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def engine_states(run_program: RunProgram | None = None) -> dict[str, EngineState]:
     """Return the state of every engine, by name; asks each engine's libraries in turn."""
     ask = run_program or run_python
-    return {name: _state(name, entry, ask) for name, entry in ENGINES.items()}
+    return {name: _state(name, entry, ask) for name, entry in engines().items()}
 
 
 def variant_problem(variant: Variant, states: dict[str, EngineState]) -> str | None:
@@ -97,24 +94,20 @@ def run_python(program: str) -> Answer:
     return Answer(worked=worked, last_line=lines[-1] if lines else f"status {done.returncode}")
 
 
-def _state(name: str, entry: Entry, ask: RunProgram) -> EngineState:
-    versions = library_versions(entry.libraries)
-    program = _DEVICE_PROGRAMS.get(name)
+def _state(name: str, entry: EngineEntry, ask: RunProgram) -> EngineState:
+    versions = library_versions((*entry.libraries, *entry.optional))
     missing = [library for library in entry.libraries if library not in versions]
     if missing:
-        return EngineState(name, versions, _missing(missing, entry), ())
-    if program is None:
-        return EngineState(name, versions, None, ())
-    answer = ask(program)
+        return EngineState(name, versions, f"missing: {', '.join(missing)}{_again(entry)}")
+    if entry.survey is None:
+        return EngineState(name, versions, None)
+    answer = ask(_SURVEY.format(module=entry.module, survey=entry.survey))
     if not answer.worked:
         problem = f"it is installed but can't be imported: {answer.last_line}{_again(entry)}"
-        return EngineState(name, versions, problem, ())
-    return EngineState(name, versions, None, tuple(json.loads(answer.last_line)))
+        return EngineState(name, versions, problem)
+    survey = msgspec.json.decode(answer.last_line, type=Survey)
+    return EngineState(name, versions, None, survey.devices, survey.notes)
 
 
-def _missing(libraries: list[str], entry: Entry) -> str:
-    return f"missing: {', '.join(libraries)}{_again(entry)}"
-
-
-def _again(entry: Entry) -> str:
-    return f"; type: pip install 'pytest-llmbench[{entry.extra}]'" if entry.extra else ""
+def _again(entry: EngineEntry) -> str:
+    return f"; type: {entry.install}" if entry.install else ""

@@ -21,7 +21,7 @@ from pytest_llmbench.config import BUILTIN_SUITES, read_builtin
 from pytest_llmbench.config.place import Place
 from pytest_llmbench.domain.suite import Prompt, Suite
 from pytest_llmbench.domain.variant import Variant
-from pytest_llmbench.engines.registry import ENGINES
+from pytest_llmbench.engines import engines
 from pytest_llmbench.runner.plan import suite_cases
 
 _NOTHING_SET: Final[tuple[object, ...]] = (None, (), {}, [])
@@ -66,8 +66,8 @@ def _say_beginning() -> None:
     say(TO_BEGIN)
     heading("engines")
     say_table(
-        (name, f"extra {entry.extra}" if entry.extra else "built in: plays a script, for tests")
-        for name, entry in ENGINES.items()
+        (name, entry.install or "built in: plays a script, for tests")
+        for name, entry in engines().items()
     )
 
 
@@ -97,7 +97,7 @@ def _defaults(variant: Variant) -> dict[str, object]:
     """Return the values that the engine's keys have without being written."""
     import msgspec
 
-    fields = msgspec.structs.fields(ENGINES[variant.engine].options_type())
+    fields = msgspec.structs.fields(engines()[variant.engine].options_type())
     return {field.encode_name: field.default for field in fields}
 
 

@@ -12,7 +12,7 @@ from pytest_llmbench.cli.listing import plural
 from pytest_llmbench.cli.output import heading, say, say_table
 from pytest_llmbench.domain.baseline import Baseline, BaselineSession
 from pytest_llmbench.domain.metric import CATALOGUE
-from pytest_llmbench.engines.registry import ENGINES
+from pytest_llmbench.engines import engines
 from pytest_llmbench.errors import BaselineError
 from pytest_llmbench.units import format_amount
 
@@ -90,7 +90,7 @@ def _variants(baseline: Baseline) -> dict[str, _Series]:
 def _versions(session: BaselineSession) -> str:
     """Return the versions of Python, this package and the engines' libraries."""
     context = session.environment.context
-    libraries = {name for entry in ENGINES.values() for name in entry.libraries}
+    libraries = {name for entry in engines().values() for name in entry.libraries}
     versions = {
         name: version
         for variant in session.variants.values()

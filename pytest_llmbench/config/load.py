@@ -191,6 +191,8 @@ def _variant(
         engine=engine,
         options=msgspec.to_builtins(options),
         base_dir=base_dir.absolute(),
+        python=table.python,
+        host=table.host,
         load_timeout_s=table.load_timeout_s,
         round_timeout_s=table.round_timeout_s,
         gates=parse_gates(table.limits, table.tolerance, place),

@@ -78,6 +78,8 @@ class VariantTable(Table, frozen=True, kw_only=True):
     """The keys that ``[variants.NAME]`` has under every engine."""
 
     engine: str
+    python: Annotated[str, Meta(min_length=1)] | None = None
+    host: Annotated[str, Meta(pattern=r"^ssh=\S+")] | None = None
     load_timeout_s: Seconds = 900.0
     round_timeout_s: Seconds = 300.0
     limits: dict[str, str] = {}

@@ -46,7 +46,9 @@ class ModelFacts(Fact, frozen=True, kw_only=True):
         settings: how it runs (device, attention, thread counts, library versions): context.
         model_bytes: bytes of the weights as loaded; ``None`` where the engine can't tell.
         context_tokens: the longest prompt plus output, in tokens; ``None`` where unbounded.
-        device: where the weights are: ``cpu``, ``cuda:0``, ``mps`` …
+        device: where the weights are: ``cpu``, ``cuda:0``, ``mps``, ``server`` …
+        random_weights: the weights mean nothing, so that the quality of what they say is not
+            measured.
     """
 
     identity: dict[str, str]
@@ -54,6 +56,7 @@ class ModelFacts(Fact, frozen=True, kw_only=True):
     model_bytes: int | None
     context_tokens: int | None
     device: str
+    random_weights: bool = False
 
 
 class VariantRecord(Fact, frozen=True, kw_only=True):

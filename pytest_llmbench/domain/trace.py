@@ -8,28 +8,60 @@ from pytest_llmbench.domain.fact import Fact
 
 FinishReason = Literal["stop", "length"]
 
+Arrivals = Literal["tokens", "chunks"]
+"""What a stamp marks: one token, or a piece of a server's stream that may hold several."""
+
+
+class EngineTimings(Fact, frozen=True, kw_only=True):
+    """What an engine says of one generation by its own clock; ``None`` where it does not say.
+
+    Attributes:
+        prefill_tokens: prompt tokens that *prefill_s* covers.
+        prefill_s: seconds of processing the prompt.
+        decode_tokens: tokens that *decode_s* covers: all of the output, or all but the first,
+            as the engine counts.
+        decode_s: seconds of generating them.
+    """
+
+    prefill_tokens: int | None
+    prefill_s: float | None
+    decode_tokens: int | None
+    decode_s: float | None
+
 
 class Trace(Fact, frozen=True, kw_only=True):
     """One generation, clocked in the worker.
 
     Attributes:
-        stamps_ns: nanoseconds from the start of generate to each token, shape ``(n,)``,
-            never falling; one per output token, the end token included.
-        token_ids: the tokens generated, shape ``(n,)``.
-        prompt_tokens: tokens of the prompt, template included.
-        cached_prompt_tokens: of these, how many the engine did not process again.
-        tokenize_ns: nanoseconds for chat template and tokenizer.
+        arrivals: what a stamp marks.
+        stamps_ns: nanoseconds from the start of generate to each arrival, shape ``(m,)``, never
+            falling. Where tokens arrive, there is one for each, the end token included.
+        first_response_ns: nanoseconds to a server's first answer of any kind, with text or
+            without; ``None`` where no server is asked.
+        token_ids: the tokens generated, shape ``(n,)``; empty where a server does not give them.
+        output_tokens: how many were generated, the end token included where the engine counts
+            it; ``None`` where a server does not say.
+        prompt_tokens: tokens of the prompt, template included; ``None`` likewise.
+        cached_prompt_tokens: of these, how many the engine did not process again; ``None``
+            likewise.
+        tokenize_ns: nanoseconds for chat template and tokenizer; ``None`` where a server does
+            that.
         text: the generated text without special tokens.
         finish_reason: ``stop`` at an end token, ``length`` at the token limit.
+        timings: the engine's own figures.
     """
 
+    arrivals: Arrivals
     stamps_ns: tuple[int, ...]
+    first_response_ns: int | None
     token_ids: tuple[int, ...]
-    prompt_tokens: int
-    cached_prompt_tokens: int
-    tokenize_ns: int
+    output_tokens: int | None
+    prompt_tokens: int | None
+    cached_prompt_tokens: int | None
+    tokenize_ns: int | None
     text: str
     finish_reason: FinishReason
+    timings: EngineTimings | None
 
 
 class Contention(Fact, frozen=True, kw_only=True):
@@ -55,7 +87,11 @@ class Contention(Fact, frozen=True, kw_only=True):
 
 
 class HostMemory(Fact, frozen=True, kw_only=True):
-    """Memory of the worker's process and its machine, in bytes; ``None`` where unknown."""
+    """Memory of the processes that hold a model, and of their machine, in bytes.
+
+    The processes are the worker itself, or a server and its children; their figures are added
+    up, so that pages which several of them share count more than once. ``None`` where unknown.
+    """
 
     rss: int
     rss_anon: int | None
@@ -77,11 +113,23 @@ class DeviceMemory(Fact, frozen=True, kw_only=True):
     process_is_difference: bool
 
 
-class Memory(Fact, frozen=True, kw_only=True):
-    """Host and device memory, read at one moment or over one memory pass."""
+class ReportedMemory(Fact, frozen=True, kw_only=True):
+    """What a server says that the model takes, in bytes: in all, and of it on devices."""
 
-    host: HostMemory
+    total: int | None
+    device: int | None
+
+
+class Memory(Fact, frozen=True, kw_only=True):
+    """Host and device memory, read at one moment or over one memory pass.
+
+    *host* is ``None`` for a server whose processes are not known (it runs elsewhere), *device*
+    where none is used, *reported* where no server says anything.
+    """
+
+    host: HostMemory | None
     device: DeviceMemory | None
+    reported: ReportedMemory | None = None
 
 
 class Round(Fact, frozen=True, kw_only=True):
@@ -95,7 +143,8 @@ class Life(Fact, frozen=True, kw_only=True):
     """Readings of a variant's life in its worker; ``None`` for what it did not come to.
 
     Attributes:
-        before: before the model was loaded (the engine's libraries already imported).
+        before: before the model was loaded (the engine's libraries already imported, a server
+            not yet started).
         after_load: with the model loaded.
         after_free: after it was released.
         load_s: seconds from the load's start to a model that is ready.
@@ -114,5 +163,5 @@ class Life(Fact, frozen=True, kw_only=True):
     first_generate_s: float | None
     free_s: float | None
     rss_peak: int | None
-    system_used_peak: int
+    system_used_peak: int | None
     start_s: float | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,10 @@ class EngineKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         """
         return None
 
+    def needs(self) -> Mapping[str, str]:
+        """Return what these keys need beside the engine: distribution → the line to type."""
+        return {}
+
 
 class Variant(Fact, frozen=True, kw_only=True):
     """What a user would deploy, as the configuration describes it.
@@ -31,6 +36,9 @@ class Variant(Fact, frozen=True, kw_only=True):
         options: the engine's own keys, checked against the engine's option type when the
             configuration was read; builtins only, so that it crosses to the worker as is.
         base_dir: the folder that relative paths in *options* start from.
+        python: the interpreter that its process runs under; ``None`` is the session's own.
+        host: execnet's word for the machine that it runs on (``ssh=gpu-box``); ``None`` is this
+            one.
         load_timeout_s: seconds that loading may take.
         round_timeout_s: seconds that one generation may take.
         gates: limits and tolerances that hold for this variant alone.
@@ -40,6 +48,8 @@ class Variant(Fact, frozen=True, kw_only=True):
     engine: str
     options: dict[str, object]
     base_dir: Path
+    python: str | None
+    host: str | None
     load_timeout_s: float
     round_timeout_s: float
     gates: Gates

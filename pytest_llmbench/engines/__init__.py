@@ -3,15 +3,32 @@
 Importing this package imports no engine's library; an adapter imports its own in ``start``.
 """
 
-from pytest_llmbench.engines.protocol import Encoded, Engine, Generation, Stamps
-from pytest_llmbench.engines.registry import create_engine, engine_entry, engine_options
+from pytest_llmbench.engines.protocol import (
+    Encoded,
+    Engine,
+    Generation,
+    Served,
+    Stamps,
+    Survey,
+)
+from pytest_llmbench.engines.registry import (
+    EngineEntry,
+    create_engine,
+    engine_entry,
+    engine_options,
+    engines,
+)
 
 __all__ = [
     "Encoded",
     "Engine",
+    "EngineEntry",
     "Generation",
+    "Served",
     "Stamps",
+    "Survey",
     "create_engine",
     "engine_entry",
     "engine_options",
+    "engines",
 ]

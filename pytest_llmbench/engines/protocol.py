@@ -5,33 +5,51 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pytest_llmbench.domain.case import Parameters
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
-from pytest_llmbench.domain.trace import FinishReason
+from pytest_llmbench.domain.trace import Arrivals, EngineTimings, FinishReason, ReportedMemory
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Encoded:
-    """A prompt as the engine takes it; *tokens* counts them, template included."""
+    """A prompt as the engine takes it.
+
+    *tokens* counts them, template included; ``None`` where only the server's answer tells.
+    """
 
     payload: object
-    tokens: int
+    tokens: int | None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """What came out, beside the stamps: *text* without special tokens."""
+    """What came out, beside the stamps.
+
+    Attributes:
+        text: the generated text without special tokens.
+        finish_reason: ``stop`` at an end token, ``length`` at the token limit.
+        cached_prompt_tokens: prompt tokens that were not processed again; ``None``: unknown.
+        prompt_tokens: for an engine whose :class:`Encoded` has no count.
+        output_tokens: for an engine that stamps chunks; tokens are counted by their stamps.
+        timings: the engine's own figures, where it keeps any.
+    """
 
     text: str
     finish_reason: FinishReason
-    cached_prompt_tokens: int
+    cached_prompt_tokens: int | None
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    timings: EngineTimings | None = None
 
 
 class Stamps:
     """The one clock of a round: an engine calls :meth:`token` as each token reaches the host.
+
+    An engine behind a server calls :meth:`response` at the first answer of any kind and
+    :meth:`chunk` at every piece that holds text; a round has tokens or chunks, never both.
 
     Args:
         clock: returns nanoseconds; must never run backwards.
@@ -45,6 +63,8 @@ class Stamps:
         self._slowdown = slowdown
         self.ids: list[int] = []
         self.ns: list[int] = []
+        self.arrivals: Arrivals = "tokens"
+        self.first_response_ns: int | None = None
         self.start_ns = clock()
 
     def elapsed_ns(self) -> int:
@@ -58,9 +78,25 @@ class Stamps:
             if self._slowdown:
                 at_ns = self._hold_back(at_ns)
         else:
-            at_ns += int(at_ns * self._slowdown)
+            at_ns = self._planted(at_ns)
         self.ids.append(token_id)
         self.ns.append(at_ns)
+
+    def response(self) -> None:
+        """Stamp a server's answer; only the first counts."""
+        if self.first_response_ns is None:
+            self.first_response_ns = self._planted(self.elapsed_ns())
+
+    def chunk(self) -> None:
+        """Stamp a piece of text that may hold several tokens.
+
+        A planted slowdown is added to the stamp alone: a server does not wait for its reader.
+        """
+        self.arrivals = "chunks"
+        self.ns.append(self._planted(self.elapsed_ns()))
+
+    def _planted(self, at_ns: int) -> int:
+        return at_ns + int(at_ns * self._slowdown)
 
     def _hold_back(self, at_ns: int) -> int:
         """Keep the processor busy for the planted share of the last gap; return the time after."""
@@ -103,3 +139,34 @@ class Engine(Protocol):
 
     def free(self) -> None:
         """Release the model and its memory; the engine is not used afterwards."""
+
+
+@runtime_checkable
+class Served(Protocol):
+    """What an engine has besides when its model lives in other processes than the worker's.
+
+    An engine without these methods is measured by the worker's own process.
+    """
+
+    def processes(self) -> tuple[int, ...] | None:
+        """Return the process ids, on this machine, that hold the model: the server's whole tree.
+
+        Empty before the server is started and after it ended; ``None`` where they can't be
+        known, because the server runs elsewhere.
+        """
+
+    def reported_memory(self) -> ReportedMemory | None:
+        """Return what the server says that the model takes; ``None`` where it says nothing."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What an engine's library says of this machine, for ``llmbench doctor``.
+
+    Attributes:
+        devices: that work, as the key ``device`` takes them; empty where there is no choice.
+        notes: further lines: the instruction set it was built for, what it does without.
+    """
+
+    devices: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()

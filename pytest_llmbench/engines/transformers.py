@@ -23,7 +23,7 @@ from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.variant import EngineKeys
 from pytest_llmbench.engines.fingerprint import folder_fingerprint
-from pytest_llmbench.engines.protocol import Encoded, Generation, Stamps
+from pytest_llmbench.engines.protocol import Encoded, Generation, Stamps, Survey
 from pytest_llmbench.errors import CaseError, EngineNotInstalledError, LoadError
 
 if TYPE_CHECKING:
@@ -62,6 +62,22 @@ class TransformersOptions(EngineKeys, frozen=True, kw_only=True):
             return None
         found = "is a file, not a folder" if folder.exists() else "does not exist"
         return "model", f"the model folder {folder} {found}; correct the path"
+
+
+def survey() -> Survey:
+    """Return the devices that torch sees here; imports torch."""
+    torch: Any = importlib.import_module("torch")
+    importlib.import_module("transformers")
+    devices = ["cpu"]
+    if torch.cuda.is_available():
+        devices += ["cuda", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    return Survey(devices=tuple(devices), notes=(_instruction_set(torch),))
+
+
+def _instruction_set(torch: Any) -> str:
+    return f"torch uses {torch.backends.cpu.get_cpu_capability()} on the CPU"
 
 
 class TransformersEngine:

@@ -14,7 +14,7 @@ import numpy as np
 from pytest_llmbench.domain.metric import CATALOGUE, Kind, Statistic
 from pytest_llmbench.domain.record import Measured
 from pytest_llmbench.domain.suite import Prompt
-from pytest_llmbench.domain.trace import DeviceMemory, Memory, Round
+from pytest_llmbench.domain.trace import DeviceMemory, Memory, ReportedMemory, Round
 from pytest_llmbench.metrics.rounds import invalid_reason, round_metrics
 from pytest_llmbench.metrics.score import score
 from pytest_llmbench.metrics.taint import taint
@@ -31,6 +31,7 @@ def case_metrics(
     memory: Memory | None,
     *,
     processors: int | None = None,
+    quality: bool = True,
 ) -> dict[str, Measured]:
     """Return the metrics of one case in base units, in the catalogue's order.
 
@@ -38,8 +39,9 @@ def case_metrics(
     order measured. Noisy metrics leave disturbed and invalid rounds out of value and gate where
     at least half of the rounds (and at least one) are clean; otherwise they use all, and it is
     for the judge to say so. *processors*: see :func:`pytest_llmbench.metrics.taint.taint`.
+    Without *quality* nothing is said of the text: the weights are random.
     """
-    each = [_with_score(entry, prompt) for entry in rounds]
+    each = [_with_score(entry, prompt, quality=quality) for entry in rounds]
     clean = clean_rounds(rounds, processors=processors)
     measured = {
         name: _over_rounds(name, each, clean) for name in CATALOGUE if any(name in m for m in each)
@@ -89,7 +91,11 @@ def memory_metrics(memory: Memory | None) -> dict[str, Measured]:
     """Return the memory pass's readings, in bytes; what could not be read is absent."""
     if memory is None:
         return {}
-    readings = {"rss_peak_bytes": memory.host.rss_peak, **_device(memory.device)}
+    readings = {
+        "rss_peak_bytes": None if memory.host is None else memory.host.rss_peak,
+        **_device(memory.device),
+        **_reported(memory.reported),
+    }
     return {
         name: Measured(value=float(value), gate=float(value), rounds=None)
         for name, value in readings.items()
@@ -107,8 +113,14 @@ def _device(device: DeviceMemory | None) -> dict[str, int | None]:
     }
 
 
-def _with_score(entry: Round, prompt: Prompt) -> dict[str, float]:
-    scored = score(prompt, entry.trace.text)
+def _reported(reported: ReportedMemory | None) -> dict[str, int | None]:
+    if reported is None:
+        return {}
+    return {"reported_bytes": reported.total, "reported_device_bytes": reported.device}
+
+
+def _with_score(entry: Round, prompt: Prompt, *, quality: bool) -> dict[str, float]:
+    scored = score(prompt, entry.trace.text) if quality else None
     return round_metrics(entry.trace) | ({} if scored is None else {"score": scored})
 
 

@@ -31,22 +31,25 @@ def life_metrics(life: Life, facts: ModelFacts | None, warnings: int) -> dict[st
 
 
 def _resident(life: Life) -> dict[str, float | None]:
-    before, loaded, freed = life.before.host, _host(life.after_load), _host(life.after_free)
+    before, loaded = _host(life.before), _host(life.after_load)
+    freed = _host(life.after_free)
+    delta = None if before is None or loaded is None else loaded.rss - before.rss
     return {
-        "rss_before_bytes": before.rss,
+        "rss_before_bytes": None if before is None else before.rss,
         "rss_after_load_bytes": None if loaded is None else loaded.rss,
         "rss_life_peak_bytes": life.rss_peak,
         "rss_after_free_bytes": None if freed is None else freed.rss,
-        "rss_delta_bytes": None if loaded is None else loaded.rss - before.rss,
+        "rss_delta_bytes": delta,
         "rss_anon_bytes": None if loaded is None else loaded.rss_anon,
         "rss_file_bytes": None if loaded is None else loaded.rss_file,
     }
 
 
 def _system(life: Life) -> dict[str, float | None]:
-    loaded, freed = _host(life.after_load), _host(life.after_free)
+    before, loaded = _host(life.before), _host(life.after_load)
+    freed = _host(life.after_free)
     return {
-        "system_ram_before_bytes": life.before.host.system_used,
+        "system_ram_before_bytes": None if before is None else before.system_used,
         "system_ram_after_load_bytes": None if loaded is None else loaded.system_used,
         "system_ram_peak_bytes": life.system_used_peak,
         "system_ram_after_free_bytes": None if freed is None else freed.system_used,

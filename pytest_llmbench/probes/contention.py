@@ -6,10 +6,11 @@ run-queue delay: the time that threads were ready and waited for a processor.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -36,7 +37,8 @@ class ContentionProbe:
 
     Args:
         proc: root of the process files; elsewhere than on Linux there is none.
-        pid: the process; default this one, whose switches come from one system call.
+        pids: the processes, added up; default this one, whose switches come from one system
+            call.
         clock: seconds, never falling.
         gpus: the GPUs that the process uses (see :func:`.gpus_in_use`).
     """
@@ -45,13 +47,14 @@ class ContentionProbe:
         self,
         *,
         proc: Path = PROC,
-        pid: int | None = None,
+        pids: Sequence[int] | None = None,
         clock: Callable[[], float] = time.perf_counter,
         gpus: Sequence[Gpu] = (),
     ) -> None:
         self._proc = proc
-        self._pid = pid
-        self._task = f"{proc}/{'self' if pid is None else pid}/task"
+        self._own = pids is None
+        names = ("self",) if pids is None else pids
+        self._tasks = tuple(f"{proc}/{name}/task" for name in names)
         self._clock = clock
         self._gpus = tuple(gpus)
         self._before: _Counters | None = None
@@ -88,8 +91,8 @@ class ContentionProbe:
 
     def _counters(self) -> _Counters:
         return _Counters(
-            delay_ns=_read_delays(self._task),
-            switches=_own_switches() if self._pid is None else _switches_of(self._task),
+            delay_ns=_read_delays(self._tasks),
+            switches=_own_switches() if self._own else _switches_of(self._tasks),
             steal_ticks=_read_steal(self._proc),
             clock_reasons=_clock_reasons(self._gpus),
         )
@@ -109,26 +112,27 @@ def read_load(*, proc: Path = PROC) -> float | None:
         return None
 
 
-def _read_delays(task: str) -> dict[int, int] | None:
+def _read_delays(tasks: Sequence[str]) -> dict[int, int] | None:
     """Nanoseconds that each thread has waited; ``None`` where the kernel does not count them.
 
     Without its statistics a kernel says ``0 0 0``, which no thread that has run can say.
     """
     delays: dict[int, int] = {}
     counted = False
-    for thread in _threads(task):
-        fields = (read_quickly(f"{task}/{thread}/schedstat") or b"").split()
+    for thread, path in _threads(tasks):
+        fields = (read_quickly(f"{path}/schedstat") or b"").split()
         if len(fields) == 3:
-            delays[int(thread)] = int(fields[1])
+            delays[thread] = int(fields[1])
             counted = counted or fields[0] != b"0" or fields[2] != b"0"
     return delays if counted else None
 
 
-def _threads(task: str) -> list[str]:
-    try:
-        return os.listdir(task)  # noqa: PTH208 - names are wanted, and quickly
-    except OSError:
-        return []
+def _threads(tasks: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Yield the id and the folder of every thread; ids are unique over processes."""
+    for task in tasks:
+        with contextlib.suppress(OSError):
+            for thread in os.listdir(task):  # noqa: PTH208 - names are wanted, and quickly
+                yield int(thread), f"{task}/{thread}"
 
 
 def _own_switches() -> int | None:
@@ -140,11 +144,11 @@ def _own_switches() -> int | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
 
 
-def _switches_of(task: str) -> int | None:
-    """Involuntary switches of the live threads of another process."""
+def _switches_of(tasks: Sequence[str]) -> int | None:
+    """Involuntary switches of the live threads of other processes."""
     counts: list[int] = []
-    for thread in _threads(task):
-        status = read_quickly(f"{task}/{thread}/status") or b""
+    for _, path in _threads(tasks):
+        status = read_quickly(f"{path}/status") or b""
         _, found, rest = status.partition(b"nonvoluntary_ctxt_switches:")
         if found:
             counts.append(int(rest.split(maxsplit=1)[0]))

@@ -26,9 +26,12 @@ def reset_device_peaks() -> None:
 
 
 def read_device_memory(
-    *, gpus: Sequence[Gpu] = (), used_before: int | None = None, pid: int | None = None
+    *,
+    gpus: Sequence[Gpu] = (),
+    used_before: int | None = None,
+    pids: Sequence[int] | None = None,
 ) -> DeviceMemory | None:
-    """Return the device memory of this process; ``None`` when it uses no device.
+    """Return the device memory of *pids* (default: this process); ``None`` without a device.
 
     The allocator's peaks are summed over devices (they need not have come at one moment); on
     Apple's GPUs they are what is allocated and pooled at this moment.
@@ -38,10 +41,11 @@ def read_device_memory(
         used_before: what :func:`read_device_used` said before the model was loaded; give it only
             for a variant that runs on a device, because the rise of the used memory stands in
             where NVML does not list this process.
-        pid: the process that NVML is asked about; default this one.
+        pids: the processes that NVML is asked about, added up; the allocators that are asked
+            besides are always this process's own.
     """
     alloc_peak, reserved_peak = _allocator_peaks()
-    process, listed = _process_bytes(gpus, os.getpid() if pid is None else pid)
+    process, listed = _process_bytes(gpus, (os.getpid(),) if pids is None else pids)
     difference = None
     if process is None and used_before is not None:
         difference = _rise(read_device_used(gpus), used_before)
@@ -110,9 +114,10 @@ def _mps_in_use() -> Any | None:
     return mps if mps.driver_allocated_memory() > 0 else None
 
 
-def _process_bytes(gpus: Sequence[Gpu], pid: int) -> tuple[int | None, bool]:
-    """NVML's bytes of *pid* over *gpus*, and whether any of them lists it at all."""
-    shares = [listed[pid] for gpu in gpus if pid in (listed := gpu.process_bytes() or {})]
+def _process_bytes(gpus: Sequence[Gpu], pids: Sequence[int]) -> tuple[int | None, bool]:
+    """NVML's bytes of *pids* over *gpus*, and whether any of them is listed at all."""
+    tables = [gpu.process_bytes() or {} for gpu in gpus]
+    shares = [listed[pid] for listed in tables for pid in pids if pid in listed]
     if not shares or None in shares:
         return None, bool(shares)
     return sum(share for share in shares if share is not None), True

@@ -1,4 +1,4 @@
-"""Memory of this process and of its machine, in bytes.
+"""Memory of this process, or of others, and of their machine, in bytes.
 
 On Linux the figures are ``/proc/self/status``'s. They are page counts that each thread (before
 Linux 6.2: up to 64 pages) or each processor (from 6.2: up to ``max(32, 2 × processors)`` pages)
@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pytest_llmbench.domain.trace import HostMemory
 from pytest_llmbench.probes.procfs import kilobytes, read_fields
@@ -23,25 +24,43 @@ PROC: Final = Path("/proc")
 _RESET_PEAK: Final = b"5"  # proc(5), clear_refs: set the peak back to the present resident size
 
 
-def read_host_memory(*, proc: Path = PROC) -> HostMemory:
-    """Return this process's resident memory and its machine's used memory, now.
+def read_host_memory(*, pids: Sequence[int] | None = None, proc: Path = PROC) -> HostMemory:
+    """Return the resident memory of *pids* (default: this process) and their machine's, now.
 
-    *rss_peak* is the highest since the process began or since :func:`reset_rss_peak`.
-    Where *proc* has no files (macOS, Windows) psutil answers, and *rss_anon* and *rss_file*
-    are ``None``.
+    Figures of several processes are added up: what they share counts in each, and their peaks
+    need not have come at one moment, so that both are upper bounds. A process that has ended
+    counts nothing. *rss_peak* is the highest since a process began or since
+    :func:`reset_rss_peak`. Where *proc* has no files (macOS, Windows) psutil answers, and
+    *rss_anon* and *rss_file* are ``None``.
     """
-    status = read_fields(proc / "self" / "status")
-    rss = kilobytes(status, "VmRSS")
-    if rss is None:
-        return _host_memory_elsewhere()
-    peak = kilobytes(status, "VmHWM")
+    own = read_fields(proc / "self" / "status")
+    if kilobytes(own, "VmRSS") is None:
+        return _host_memory_elsewhere(pids)
+    tables = [own] if pids is None else [read_fields(proc / str(pid) / "status") for pid in pids]
     return HostMemory(
-        rss=rss,
-        rss_anon=kilobytes(status, "RssAnon"),
-        rss_file=kilobytes(status, "RssFile"),
-        rss_peak=None if peak is None else max(peak, rss),
+        rss=_total(tables, "VmRSS") or 0,
+        rss_anon=_total(tables, "RssAnon"),
+        rss_file=_total(tables, "RssFile"),
+        rss_peak=_peak(tables),
         system_used=read_system_used(proc=proc),
     )
+
+
+def _total(tables: Iterable[Mapping[str, str]], key: str) -> int | None:
+    """Return the sum of *key* in bytes, ``None`` where a table that has entries lacks it."""
+    found = [kilobytes(table, key) for table in tables if table]
+    return None if None in found else sum(entry for entry in found if entry is not None)
+
+
+def _peak(tables: Iterable[Mapping[str, str]]) -> int | None:
+    """Return the sum of the peaks, each no less than what is resident now."""
+    total = 0
+    for table in tables:
+        peak, now = kilobytes(table, "VmHWM"), kilobytes(table, "VmRSS")
+        if table and peak is None:
+            return None
+        total += max(peak or 0, now or 0)
+    return total
 
 
 def read_system_used(*, proc: Path = PROC) -> int:
@@ -66,13 +85,19 @@ def read_system_total(*, proc: Path = PROC) -> int:
     return int(psutil.virtual_memory().total)
 
 
-def reset_rss_peak(*, proc: Path = PROC) -> bool:
-    """Set the peak back to the present resident size; ``False`` where that is not possible.
+def reset_rss_peak(*, pids: Sequence[int] | None = None, proc: Path = PROC) -> bool:
+    """Set the peaks back to what is resident now; ``False`` where that is not possible.
 
-    The peak so far is lost with it, ``getrusage``'s too: read it before.
+    The peak so far is lost with it, ``getrusage``'s too: read it before. *pids* as
+    :func:`read_host_memory` has them.
     """
+    names = ["self"] if pids is None else [str(pid) for pid in pids]
+    return all([_reset_peak(proc / name / "clear_refs") for name in names])
+
+
+def _reset_peak(path: Path) -> bool:
     try:
-        descriptor = os.open(proc / "self" / "clear_refs", os.O_WRONLY)
+        descriptor = os.open(path, os.O_WRONLY)
     except OSError:
         return False
     try:
@@ -83,18 +108,28 @@ def reset_rss_peak(*, proc: Path = PROC) -> bool:
         os.close(descriptor)
 
 
-def _host_memory_elsewhere() -> HostMemory:
+def _host_memory_elsewhere(pids: Sequence[int] | None) -> HostMemory:
     import psutil
 
-    info = psutil.Process().memory_info()
+    infos = [info for pid in ((None,) if pids is None else pids) if (info := _memory_info(pid))]
     used = psutil.virtual_memory()
     return HostMemory(
-        rss=int(info.rss),
+        rss=sum(int(info.rss) for info in infos),
         rss_anon=None,
         rss_file=None,
-        rss_peak=_peak_elsewhere(info),
+        rss_peak=_peak_elsewhere(infos[0]) if pids is None else None,
         system_used=int(used.total - used.available),
     )
+
+
+def _memory_info(pid: int | None) -> Any | None:
+    """Return psutil's figures of one process, ``None`` where it has ended or is not ours."""
+    import psutil
+
+    try:
+        return psutil.Process(pid).memory_info()
+    except psutil.Error:
+        return None
 
 
 def _peak_elsewhere(info: object) -> int | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -27,12 +28,16 @@ SAMPLE_INTERVAL_S: Final = 0.005
 
 
 def read_memory(
-    *, gpus: Sequence[Gpu] = (), device_used_before: int | None = None, proc: Path = PROC
+    *,
+    gpus: Sequence[Gpu] = (),
+    device_used_before: int | None = None,
+    pids: Sequence[int] | None = None,
+    proc: Path = PROC,
 ) -> Memory:
     """Return host and device memory now; arguments as :func:`.read_device_memory` has them."""
     return Memory(
-        host=read_host_memory(proc=proc),
-        device=read_device_memory(gpus=gpus, used_before=device_used_before),
+        host=read_host_memory(pids=pids, proc=proc),
+        device=read_device_memory(gpus=gpus, used_before=device_used_before, pids=pids),
     )
 
 
@@ -101,6 +106,7 @@ class MemoryPass:
 
     def end(self, after: Memory, *, rss_peak: int | None, system_used_peak: int) -> None:
         """Close the pass with the memory *after* it and the peaks over it, in bytes."""
+        assert after.host is not None, "a pass watches processes that are known"
         host = msgspec.structs.replace(
             after.host,
             rss_peak=rss_peak,
@@ -114,6 +120,7 @@ def memory_pass(
     *,
     gpus: Sequence[Gpu] = (),
     device_used_before: int | None = None,
+    pids: Sequence[int] | None = None,
     proc: Path = PROC,
     interval_s: float = SAMPLE_INTERVAL_S,
 ) -> Iterator[MemoryPass]:
@@ -123,16 +130,21 @@ def memory_pass(
     device is waited for at both ends. Arguments as :func:`.read_device_memory` has them.
     """
     synchronize_device()
-    watch = MemoryPass(read_host_memory(proc=proc))
+    watch = MemoryPass(read_host_memory(pids=pids, proc=proc))
     reset_device_peaks()
-    if reset_rss_peak(proc=proc):
-        yield watch
+
+    def after() -> Memory:
         synchronize_device()
-        after = read_memory(gpus=gpus, device_used_before=device_used_before, proc=proc)
-        watch.end(after, rss_peak=after.host.rss_peak, system_used_peak=0)
+        return read_memory(gpus=gpus, device_used_before=device_used_before, pids=pids, proc=proc)
+
+    if reset_rss_peak(pids=pids, proc=proc):
+        yield watch
+        memory = after()
+        peak = None if memory.host is None else memory.host.rss_peak
+        watch.end(memory, rss_peak=peak, system_used_peak=0)
         return
-    with PeakSampler(lambda: read_host_memory(proc=proc), interval_s=interval_s) as sampler:
+    look = partial(read_host_memory, pids=pids, proc=proc)
+    with PeakSampler(look, interval_s=interval_s) as sampler:
         yield watch
-        synchronize_device()
-    after = read_memory(gpus=gpus, device_used_before=device_used_before, proc=proc)
-    watch.end(after, rss_peak=sampler.rss_peak, system_used_peak=sampler.system_used_peak)
+        memory = after()
+    watch.end(memory, rss_peak=sampler.rss_peak, system_used_peak=sampler.system_used_peak)

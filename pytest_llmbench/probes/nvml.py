@@ -7,7 +7,7 @@ driver does not support, a container hides or WDDM keeps to itself is ``None``.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol, Self
 
 _CLOCK_REASONS: Final = {
@@ -169,10 +169,9 @@ class Nvml:
         return None
 
 
-def gpus_in_use(gpus: Sequence[Gpu], pid: int) -> tuple[Gpu, ...]:
-    """Return the GPUs that list process *pid*; all of *gpus* where none does."""
-    listing = tuple(gpu for gpu in gpus if pid in (gpu.process_bytes() or {}))
-    return listing or tuple(gpus)
+def gpus_in_use(gpus: Sequence[Gpu], pids: Collection[int]) -> tuple[Gpu, ...]:
+    """Return the GPUs that list one of *pids*; none where NVML can't see them."""
+    return tuple(gpu for gpu in gpus if not (gpu.process_bytes() or {}).keys().isdisjoint(pids))
 
 
 def _pynvml() -> Any | None:

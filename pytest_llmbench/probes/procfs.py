@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -47,7 +48,7 @@ def read_fields(path: Path) -> dict[str, str]:
     return fields
 
 
-def kilobytes(fields: dict[str, str], key: str) -> int | None:
+def kilobytes(fields: Mapping[str, str], key: str) -> int | None:
     """Return the bytes of a field such as ``VmRSS:  1768 kB``; ``None`` where there is none."""
     words = fields.get(key, "").split()
     if len(words) == 2 and words[0].isdigit() and words[1] == "kB":

@@ -153,7 +153,7 @@ class Bench:
     def _measure(self, case: Case) -> CaseRecord:
         live = self._ready(case.variant)
         measuring = Measuring(
-            live.worker, live.facts.device, case, self._progress, processors=self._processors
+            live.worker, live.facts, case, self._progress, processors=self._processors
         )
         return self._asked(live, measuring.run)
 

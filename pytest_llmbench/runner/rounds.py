@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from pytest_llmbench.domain.case import Case
-from pytest_llmbench.domain.record import CaseRecord
+from pytest_llmbench.domain.record import CaseRecord, ModelFacts
 from pytest_llmbench.domain.trace import Memory, Round
 from pytest_llmbench.metrics.case import case_metrics
 from pytest_llmbench.runner.progress import Progress
@@ -19,7 +19,8 @@ class Measuring:
 
     Args:
         worker: runs the case's variant, its model loaded.
-        device: where the model is: devices that compile or tune themselves warm up longer.
+        facts: of the loaded model: devices that compile or tune themselves warm up longer, and
+            what random weights say is not scored.
         case: what is generated.
         progress: told what is done, between rounds only.
         processors: how many the machine has, to tell disturbed rounds.
@@ -29,7 +30,7 @@ class Measuring:
     def __init__(
         self,
         worker: Worker,
-        device: str,
+        facts: ModelFacts,
         case: Case,
         progress: Progress,
         *,
@@ -43,7 +44,8 @@ class Measuring:
         self._clock = clock
         self._warmup_s = 0.0
         wanted = case.sampling.warmup
-        self._warmups = wanted if wanted is not None else _warmups_for(device)
+        self._warmups = wanted if wanted is not None else _warmups_for(facts.device)
+        self._quality = not facts.random_weights
 
     def run(self) -> CaseRecord:
         """Return the case, measured.
@@ -61,7 +63,13 @@ class Measuring:
             case=self._case,
             rounds=rounds,
             memory=memory,
-            metrics=case_metrics(rounds, self._case.prompt, memory, processors=self._processors),
+            metrics=case_metrics(
+                rounds,
+                self._case.prompt,
+                memory,
+                processors=self._processors,
+                quality=self._quality,
+            ),
             text=last.text,
             finish_reason=last.finish_reason,
             error=None,

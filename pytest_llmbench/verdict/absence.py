@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from pytest_llmbench.domain.record import CaseRecord, ModelFacts, VariantRecord
+from collections.abc import Sequence
 
-_NEEDS_TWO = frozenset({"itl_s", "itl_p90_s", "itl_max_s", "tpot_s", "decode_tps"})
+from pytest_llmbench.domain.record import CaseRecord, ModelFacts, VariantRecord
+from pytest_llmbench.domain.trace import Trace
+
+_GAPS = frozenset({"itl_s", "itl_p90_s", "itl_max_s"})
+_OF_SERVERS = frozenset(
+    {"ttfr_s", "icl_s", "icl_p90_s", "icl_max_s", "reported_bytes", "reported_device_bytes"}
+)
+_NEEDS_TWO = _GAPS | {"tpot_s", "decode_tps"}
+_COUNTED = frozenset({"output_tokens", "output_tps", "tpot_s", "decode_tps"})
+_WITH_PROMPT = frozenset({"ttft_s", "ttfr_s", "latency_s", "prefill_tps", "output_tps"})
 _OF_ALLOCATOR = frozenset({"device_alloc_peak_bytes", "device_reserved_peak_bytes"})
 
 
 def absent_from_case(metric: str, record: CaseRecord, facts: ModelFacts | None) -> str:
     """Return why *record* has no *metric*, as the end of a sentence."""
     tokens = max((len(entry.trace.stamps_ns) for entry in record.rounds), default=0)
+    traces = [entry.trace for entry in record.rounds]
+    if any(trace.cached_prompt_tokens for trace in traces) and metric in _WITH_PROMPT:
+        return "the prompt came from the engine's cache, in part at least"
+    if (reason := _of_a_server(metric, traces)) is not None:
+        return reason
     if metric in _NEEDS_TWO and tokens < 2:
         return f"it needs two generated tokens and there were {tokens}"
     if metric == "ttft_s" and tokens == 0:
         return "no token was generated"
+    if metric == "score" and facts is not None and facts.random_weights:
+        return "not measured: the weights are random, so that the text means nothing"
     if metric == "score":
         return f"prompt {record.case.prompt.id!r} has no scorer (expect and score)"
     if metric in _OF_ALLOCATOR and facts is not None and facts.device == "cpu":
@@ -22,6 +38,20 @@ def absent_from_case(metric: str, record: CaseRecord, facts: ModelFacts | None) 
     if metric.endswith("_bytes") and record.memory is None:
         return "no memory pass was run"
     return "this engine or system did not give it"
+
+
+def _of_a_server(metric: str, traces: Sequence[Trace]) -> str | None:
+    """Return why a server gives no *metric*, or why only a server would."""
+    chunks = any(trace.arrivals == "chunks" for trace in traces)
+    if not chunks:
+        return "only a server gives it" if traces and metric in _OF_SERVERS else None
+    if metric in _GAPS:
+        return "a server's chunk may hold several tokens; its gaps are icl_s"
+    if metric in _COUNTED and any(trace.output_tokens is None for trace in traces):
+        return "the server does not say how many tokens it generated"
+    if metric in {"prompt_tokens", "prefill_tps"}:
+        return "the server does not say how many prompt tokens it processed"
+    return None
 
 
 def absent_from_life(metric: str, record: VariantRecord) -> str:

@@ -26,7 +26,7 @@ from pytest_llmbench.domain.case import Parameters
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.trace import Life, Memory, Trace
-from pytest_llmbench.engines import Encoded, Engine, Stamps, create_engine
+from pytest_llmbench.engines import Encoded, Engine, Generation, Served, Stamps, create_engine
 from pytest_llmbench.errors import CaseError, EngineError, LoadError
 from pytest_llmbench.probes.contention import ContentionProbe
 from pytest_llmbench.probes.device_memory import read_device_used, synchronize_device
@@ -85,6 +85,7 @@ class Loop:
         self._facts: ModelFacts | None = None
         self._life: Life | None = None
         self._device_used_before: int | None = None
+        self._served: Served | None = None
 
     def answer(self, request: say.Request) -> say.Reply:
         """Return the answer to *request*; an engine's refusal is an answer too."""
@@ -123,56 +124,77 @@ class Loop:
         self._facts = engine.load(request.options, Path(request.base_dir))
         synchronize_device()
         load_s = time.perf_counter() - began
-        self._watch_device(self._facts.device)
+        self._watch(engine, self._facts.device)
         gc.collect()
         gc.freeze()
         after = self._memory()
         self._life = Life(
-            before=before,
+            before=_as_seen(before, after, served=isinstance(engine, Served)),
             after_load=after,
             after_free=None,
             load_s=load_s,
             first_generate_s=self._first_generate_s(engine, self._facts),
             free_s=None,
-            rss_peak=after.host.rss_peak,
-            system_used_peak=max(before.host.system_used, after.host.system_used),
+            rss_peak=None if after.host is None else after.host.rss_peak,
+            system_used_peak=_most(_system_used(before), _system_used(after)),
         )
         return say.Loaded(facts=self._facts, life=self._life, warnings=self._warnings.distinct)
 
-    def _watch_device(self, device: str) -> None:
-        """Look at the GPUs from now on, where the model is on one."""
-        if self._nvml is None or not device.startswith("cuda"):
+    def _watch(self, engine: Engine, device: str) -> None:
+        """Look at the processes that hold the model from now on, and at the GPUs they use."""
+        self._served = engine if isinstance(engine, Served) else None
+        pids = self._pids()
+        gpus = self._nvml.gpus() if self._nvml is not None and pids != () else ()
+        self._gpus = gpus_in_use(gpus, (os.getpid(),) if pids is None else pids)
+        if not self._gpus and device.startswith("cuda"):
+            self._gpus = gpus  # NVML can't see processes here (a container): all that there are
+        if not self._gpus:
             self._device_used_before = None
-            return
-        gpus = self._nvml.gpus()
-        self._gpus = gpus_in_use(gpus, os.getpid()) or gpus
-        self._probe = ContentionProbe(gpus=self._gpus)
+        self._probe = ContentionProbe(pids=pids, gpus=self._gpus)
+
+    def _pids(self) -> tuple[int, ...] | None:
+        """The processes that hold the model: a server's (empty where unknown), ``None``: this."""
+        return None if self._served is None else self._served.processes() or ()
 
     def _first_generate_s(self, engine: Engine, facts: ModelFacts) -> float | None:
         """Return the seconds of the cold first generation; ``None`` where it does not fit."""
         encoded = engine.encode(FIRST_PROMPT, FIRST_PARAMETERS)
         if _too_long(encoded, FIRST_PARAMETERS, facts):
             return None
+        natural = msgspec.structs.replace(FIRST_PARAMETERS, length="natural")
         began = time.perf_counter()
-        engine.generate(encoded, FIRST_PARAMETERS, Stamps(time.perf_counter_ns))
+        try:
+            engine.generate(encoded, FIRST_PARAMETERS, Stamps(time.perf_counter_ns))
+        except CaseError:  # a server that can't be told to go on past the end
+            began = time.perf_counter()
+            engine.generate(encoded, natural, Stamps(time.perf_counter_ns))
         synchronize_device()
         return time.perf_counter() - began
 
     def _generate(self, request: say.Generate) -> say.Generated:
         gc.collect()
         if not request.memory_pass:
+            if self._served is not None:  # a server starts processes when it likes
+                self._probe = ContentionProbe(pids=self._pids(), gpus=self._gpus)
             self._probe.start()
             trace = self._trace(request)
             contention = self._probe.stop()
             memory = None
         else:
-            with memory_pass(gpus=self._gpus, device_used_before=self._device_used_before) as watch:
-                trace = self._trace(request)
-            memory, contention = watch.reading(), None
-            self._remember_peaks(watch.before.rss_peak, memory)
+            trace, memory = self._memory_pass(request)
+            contention = None
         return say.Generated(
             trace=trace, contention=contention, memory=memory, warnings=self._warnings.distinct
         )
+
+    def _memory_pass(self, request: say.Generate) -> tuple[Trace, Memory]:
+        with memory_pass(
+            gpus=self._gpus, device_used_before=self._device_used_before, pids=self._pids()
+        ) as watch:
+            trace = self._trace(request)
+        memory = self._with_report(watch.reading())
+        self._remember_peaks(watch.before.rss_peak, memory)
+        return trace, memory
 
     def _trace(self, request: say.Generate) -> Trace:
         """Generate once; the time starts when the prompt is tokenized."""
@@ -186,19 +208,25 @@ class Loop:
         stamps = Stamps(time.perf_counter_ns, slowdown=self._slowdown)
         generation = engine.generate(encoded, parameters, stamps)
         synchronize_device()
+        counted = encoded.tokens is not None
         return Trace(
+            arrivals=stamps.arrivals,
             stamps_ns=tuple(stamps.ns),
+            first_response_ns=stamps.first_response_ns,
             token_ids=tuple(stamps.ids),
-            prompt_tokens=encoded.tokens,
+            output_tokens=_output_tokens(stamps, generation),
+            prompt_tokens=encoded.tokens if counted else generation.prompt_tokens,
             cached_prompt_tokens=generation.cached_prompt_tokens,
-            tokenize_ns=tokenize_ns,
+            tokenize_ns=tokenize_ns if counted else None,
             text=generation.text,
             finish_reason=generation.finish_reason,
+            timings=generation.timings,
         )
 
     def _free(self) -> say.Freed:
         assert self._life is not None, "free comes after load"
-        peak = read_host_memory().rss_peak
+        pids = self._pids()
+        peak = None if pids == () else read_host_memory(pids=pids).rss_peak
         began = time.perf_counter()
         gc.unfreeze()
         self._ready().free()
@@ -213,27 +241,67 @@ class Loop:
     def _remember_peaks(self, rss_before_reset: int | None, memory: Memory) -> None:
         """Keep the highest of what was seen: a memory pass resets the kernel's own mark."""
         assert self._life is not None, "memory is read after load"
-        seen = [self._life.rss_peak, rss_before_reset, memory.host.rss_peak, memory.host.rss]
+        host = memory.host
+        seen = [] if host is None else [host.rss_peak, host.rss]
         self._life = msgspec.structs.replace(
             self._life,
-            rss_peak=max(peak for peak in seen if peak is not None),
-            system_used_peak=max(self._life.system_used_peak, memory.host.system_used),
+            rss_peak=_most(self._life.rss_peak, rss_before_reset, *seen),
+            system_used_peak=_most(self._life.system_used_peak, _system_used(memory)),
         )
 
     def _memory(self) -> Memory:
-        return read_memory(gpus=self._gpus, device_used_before=self._device_used_before)
+        memory = read_memory(
+            gpus=self._gpus, device_used_before=self._device_used_before, pids=self._pids()
+        )
+        return self._with_report(memory)
+
+    def _with_report(self, memory: Memory) -> Memory:
+        """Return *memory* with a server's own figures, and no host's where it is elsewhere."""
+        if self._served is None:
+            return memory
+        known = self._served.processes() is not None
+        return msgspec.structs.replace(
+            memory,
+            host=memory.host if known else None,
+            reported=self._served.reported_memory(),
+        )
 
     def _ready(self) -> Engine:
         assert self._engine is not None, "start comes first"
         return self._engine
 
 
+def _as_seen(before: Memory, after: Memory, *, served: bool) -> Memory:
+    """Return *before* as its server's: no process held the model yet, if any is known at all."""
+    if not served or before.host is None:
+        return before
+    if after.host is None:
+        return msgspec.structs.replace(before, host=None)
+    nothing = msgspec.structs.replace(before.host, rss=0, rss_anon=0, rss_file=0, rss_peak=0)
+    return msgspec.structs.replace(before, host=nothing)
+
+
+def _system_used(memory: Memory) -> int | None:
+    return None if memory.host is None else memory.host.system_used
+
+
+def _most(*figures: int | None) -> int | None:
+    return max((figure for figure in figures if figure is not None), default=None)
+
+
+def _output_tokens(stamps: Stamps, generation: Generation) -> int | None:
+    return len(stamps.ids) if stamps.arrivals == "tokens" else generation.output_tokens
+
+
 def _too_long(encoded: Encoded, parameters: Parameters, facts: ModelFacts) -> bool:
     limit = facts.context_tokens
-    return limit is not None and encoded.tokens + parameters.max_new_tokens > limit
+    if limit is None or encoded.tokens is None:
+        return False
+    return encoded.tokens + parameters.max_new_tokens > limit
 
 
 def _length_problem(encoded: Encoded, parameters: Parameters, facts: ModelFacts) -> str:
+    assert encoded.tokens is not None, "what was counted was too long"
     return (
         f"its {encoded.tokens} tokens and max_new_tokens = {parameters.max_new_tokens} make "
         f"{encoded.tokens + parameters.max_new_tokens}, but the model's context is "

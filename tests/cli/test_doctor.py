@@ -43,6 +43,8 @@ def transformers_variant(**options: object) -> Variant:
         engine="transformers",
         options=options,
         base_dir=Path(),
+        python=None,
+        host=None,
         load_timeout_s=1.0,
         round_timeout_s=1.0,
         gates=Gates(),
@@ -62,7 +64,7 @@ def installed(monkeypatch: pytest.MonkeyPatch, *libraries: str) -> None:
 def swift(monkeypatch: pytest.MonkeyPatch) -> None:
     """No engine is asked and nothing is burnt: what they say is told."""
     installed(monkeypatch, *LIBRARIES)
-    monkeypatch.setattr(doctor_engines, "run_python", lambda _: Answer(True, '["cpu"]'))
+    monkeypatch.setattr(doctor_engines, "run_python", lambda _: Answer(True, '{"devices": ["cpu"]}'))
     monkeypatch.setattr(doctor, "read_quiet", lambda *_: quiet())
 
 
@@ -137,7 +139,7 @@ def test_an_engine_that_breaks_when_imported(monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_devices(monkeypatch: pytest.MonkeyPatch, device: str, works: bool) -> None:
     installed(monkeypatch, *LIBRARIES)
-    states = engine_states(lambda _: Answer(True, '["cpu", "cuda", "cuda:0"]'))
+    states = engine_states(lambda _: Answer(True, '{"devices": ["cpu", "cuda", "cuda:0"]}'))
     problem = variant_problem(transformers_variant(device=device), states)
     assert (problem is None) is works
 

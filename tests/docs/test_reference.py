@@ -21,7 +21,7 @@ from pytest_llmbench.config.tables import (
 )
 from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.verdict import VerdictKind
-from pytest_llmbench.engines.registry import ENGINES
+from pytest_llmbench.engines.registry import BUILT_IN
 from pytest_llmbench.plugin.marker import ALLOWED
 from pytest_llmbench.plugin.options import OPTIONS, POLICIES, Option
 from tests.docs.pages import DOCS, code, fences, rows, section
@@ -34,8 +34,8 @@ TABLES = {
     "Top level": ConfigTable,
     "Variants": VariantTable,
     "Suites": SuiteTable,
-    "transformers": ENGINES["transformers"].options_type(),
-    "scripted": ENGINES["scripted"].options_type(),
+    "transformers": BUILT_IN["transformers"].options_type(),
+    "scripted": BUILT_IN["scripted"].options_type(),
     "Suite files": PromptTable,
 }
 

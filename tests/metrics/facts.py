@@ -9,13 +9,13 @@ from pytest_llmbench.domain.trace import (
     HostMemory,
     Memory,
     Round,
-    Trace,
 )
+from tests.support import token_trace
 
 
 def make_trace(stamps_ms=(10, 12, 15), *, prompt_tokens=20, cached=0, text="hello", ns=False):
     scale = 1 if ns else 1_000_000
-    return Trace(
+    return token_trace(
         stamps_ns=tuple(round(stamp * scale) for stamp in stamps_ms),
         token_ids=tuple(range(len(stamps_ms))),
         prompt_tokens=prompt_tokens,

@@ -46,7 +46,7 @@ def machine(proc):
 @pytest.fixture
 def probe(machine):
     ticks = iter([10.0, 12.5])
-    return ContentionProbe(proc=machine.root, pid=PID, clock=lambda: next(ticks))
+    return ContentionProbe(proc=machine.root, pids=(PID,), clock=lambda: next(ticks))
 
 
 def test_a_quiet_round_has_zeros(probe):
@@ -124,7 +124,7 @@ def test_without_process_files_only_the_system_calls_answer(tmp_path):
 
 
 def test_another_process_without_files_is_unknown(tmp_path):
-    probe = ContentionProbe(proc=tmp_path, pid=PID)
+    probe = ContentionProbe(proc=tmp_path, pids=(PID,))
     probe.start()
     assert probe.stop().involuntary_switches is None
 
@@ -149,7 +149,7 @@ def test_stopping_before_starting_is_refused(probe):
 
 def test_clock_reasons_of_both_ends_and_the_hottest_gpu(machine, gpus, fake_gpu):
     cool, hot = fake_gpu(degrees=41, reasons=0x4), fake_gpu(degrees=77)
-    probe = ContentionProbe(proc=machine.root, pid=PID, gpus=gpus(cool, hot))
+    probe = ContentionProbe(proc=machine.root, pids=(PID,), gpus=gpus(cool, hot))
     probe.start()
     cool.reasons, hot.reasons = 0x1, 0x20
     contention = probe.stop()
@@ -160,7 +160,7 @@ def test_clock_reasons_of_both_ends_and_the_hottest_gpu(machine, gpus, fake_gpu)
 def test_a_gpu_that_tells_nothing_is_unknown(machine, gpus, fake_gpu):
     names = ["CurrentClocksEventReasons", "CurrentClocksThrottleReasons", "Temperature"]
     silent = gpus(fake_gpu(), refuse=[f"nvmlDeviceGet{name}" for name in names])
-    probe = ContentionProbe(proc=machine.root, pid=PID, gpus=silent)
+    probe = ContentionProbe(proc=machine.root, pids=(PID,), gpus=silent)
     probe.start()
     contention = probe.stop()
     assert contention.gpu_clock_reasons is None

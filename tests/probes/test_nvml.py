@@ -98,5 +98,5 @@ def test_what_a_driver_refuses_is_none(gpus, fake_gpu):
 
 def test_gpus_in_use_are_those_that_list_the_process(gpus, fake_gpu):
     both = gpus(fake_gpu(processes={1: 5}), fake_gpu(processes={7: 5}))
-    assert gpus_in_use(both, 7) == both[1:]
-    assert gpus_in_use(both, 99) == both
+    assert gpus_in_use(both, (7, 8)) == both[1:]
+    assert gpus_in_use(both, (99,)) == ()

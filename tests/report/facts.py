@@ -15,8 +15,9 @@ from pytest_llmbench.domain.record import (
     VariantRecord,
 )
 from pytest_llmbench.domain.suite import Message, Prompt, Sampling
-from pytest_llmbench.domain.trace import Contention, Round, Trace
+from pytest_llmbench.domain.trace import Contention, Round
 from pytest_llmbench.domain.verdict import Verdict, VerdictKind
+from tests.support import token_trace
 
 HOSTILE = "a\x1b[31mred\x1b[0m\x00[red]b[/red]\u202egnp.\u2028:smile:\ud800\ufffe\r\x9b2J"
 MIB = 2.0**20
@@ -100,7 +101,7 @@ def make_case(variant="base-fp16", suite="exo-five", prompt="sum", **fields):
 
 def make_round(text="It is 4."):
     return Round(
-        trace=Trace(
+        trace=token_trace(
             stamps_ns=(12_300_000, 32_000_000),
             token_ids=(5, 2),
             prompt_tokens=20,

@@ -8,11 +8,13 @@ import msgspec
 import pytest
 
 from pytest_llmbench.domain.case import Case, Parameters
+from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message, Prompt, Sampling
-from pytest_llmbench.domain.trace import Contention, HostMemory, Memory, Trace
+from pytest_llmbench.domain.trace import Contention, HostMemory, Memory
 from pytest_llmbench.runner.progress import Quiet
 from pytest_llmbench.runner.rounds import Measuring
 from pytest_llmbench.worker.messages import Generated
+from tests.support import token_trace
 
 CASE = Case(
     suite="s",
@@ -50,7 +52,7 @@ class Counting:
 
     def generate(self, _messages, _parameters, doing: str, *, memory_pass: bool = False):
         self.passes.append("memory" if memory_pass else doing.rpartition("(")[2].split()[0])
-        trace = Trace(
+        trace = token_trace(
             stamps_ns=(10, 20 + len(self.passes)),
             token_ids=(1, 2),
             prompt_tokens=3,
@@ -75,7 +77,9 @@ def measured(device: str = "cpu", clock: Iterator[float] | None = None, **sampli
     ticks = clock or iter(range(1000))
     measuring = Measuring(
         worker,  # type: ignore[arg-type]
-        device,
+        ModelFacts(
+            identity={}, settings={}, model_bytes=None, context_tokens=None, device=device
+        ),
         case,
         Quiet(),
         processors=2,

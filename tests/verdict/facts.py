@@ -18,7 +18,8 @@ from pytest_llmbench.domain.record import (
     VariantRecord,
 )
 from pytest_llmbench.domain.suite import Message, Prompt, Sampling
-from pytest_llmbench.domain.trace import Contention, HostMemory, Memory, Round, Trace
+from pytest_llmbench.domain.trace import Contention, HostMemory, Memory, Round
+from tests.support import token_trace
 
 KEY = "tasks/base-sum-n8-t0"
 MEMORY = Memory(
@@ -66,7 +67,7 @@ def make_case(*, prompt="What is 2 + 2?", score=None, temperature=0.0):
 
 
 def make_round(*, run_delay_s=0.0, cached=0, tokens=3):
-    trace = Trace(
+    trace = token_trace(
         stamps_ns=tuple(range(10, 10 + tokens)),
         token_ids=tuple(range(tokens)),
         prompt_tokens=20,

@@ -1,0 +1,19 @@
+"""The engine ollama."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from pytest_llmbench.domain.variant import EngineKeys
+
+
+class OllamaOptions(EngineKeys, frozen=True, kw_only=True):
+    """The keys of a variant under ``engine = "ollama"``."""
+
+    model: Annotated[str, Meta(min_length=1)]
+
+
+class OllamaEngine:
+    """Not written yet."""
