@@ -88,7 +88,9 @@ def _facts() -> Schema:
         settings=_TEXTS | _said("How it runs: attention, thread counts, library versions."),
         model_bytes=_COUNT | _said("Bytes of the weights as loaded; null where unknown."),
         context_tokens=_COUNT | _said("Longest prompt plus output; null where unbounded."),
-        device=_text("Where the weights are: cpu, cuda:0, mps."),
+        device=_text("Where the weights are: cpu, cuda:0, mps, server."),
+        random_weights={"type": "boolean"}
+        | _said("The weights mean nothing: the quality of the text was not measured."),
     )
 
 

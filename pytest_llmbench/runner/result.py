@@ -13,6 +13,7 @@ from pytest_llmbench.domain.record import CaseRecord, Measured, VariantRecord
 from pytest_llmbench.domain.trace import Round
 from pytest_llmbench.errors import NotMeasuredError
 from pytest_llmbench.units import format_amount
+from pytest_llmbench.verdict.absence import absent_from_case, absent_from_life
 
 
 class Value(float):
@@ -90,6 +91,7 @@ class Result:
 
     def __init__(self, record: CaseRecord, variant: VariantRecord | None) -> None:
         self._record = record
+        self._variant = variant
         self._life = variant.life_cycle if variant else {}
 
     @property
@@ -129,8 +131,19 @@ class Result:
             return Value(CATALOGUE[name], measured)
         have = ", ".join((*self._record.metrics, *self._life))
         if name in CATALOGUE:
-            raise NotMeasuredError(f"{name} was not measured for {self.case.key} (it has: {have})")
+            raise NotMeasuredError(
+                f"{name} was not measured for {self.case.key}: {self._why_absent(name)} "
+                f"(it has: {have})"
+            )
         raise NotMeasuredError(f"there is no metric {name!r} (this result has: {have})")
+
+    def _why_absent(self, name: str) -> str:
+        if CATALOGUE[name].of == "case":
+            facts = self._variant.facts if self._variant else None
+            return absent_from_case(name, self._record, facts)
+        if self._variant is None:
+            return "its variant's life is not known"
+        return absent_from_life(name, self._variant)
 
     def __repr__(self) -> str:
         """The case and its main figures."""

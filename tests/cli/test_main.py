@@ -52,7 +52,7 @@ def test_a_wrong_configuration_is_one_line_and_two(
     assert said.code == 2
     assert said.err == (
         "llmbench: llmbench.toml: variants.a.engine: unknown engine 'scriptd' (did you mean "
-        "'scripted'? allowed: transformers, scripted)\n"
+        "'scripted'? allowed: transformers, llama-cpp, mlx, openai, ollama, scripted)\n"
     )
     assert not said.out
 

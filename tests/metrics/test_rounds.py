@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.trace import EngineTimings
 from pytest_llmbench.metrics.rounds import invalid_reason, round_metrics
+
+from tests.support import token_trace
 
 from .facts import make_trace
 
@@ -74,10 +77,65 @@ def test_a_clock_too_coarse_yields_no_rates():
     assert metrics["itl_s"] == 0
 
 
-def test_prefill_counts_processed_tokens_alone():
-    trace = make_trace((100, 110), prompt_tokens=50, cached=30)
-    assert round_metrics(trace)["prefill_tps"] == pytest.approx(200)
-    assert "prefill_tps" not in round_metrics(make_trace((100,), prompt_tokens=50, cached=50))
+def test_a_cached_prompt_leaves_what_it_is_no_part_of():
+    metrics = round_metrics(make_trace((100, 110), prompt_tokens=50, cached=30))
+    assert not metrics.keys() & {"ttft_s", "latency_s", "prefill_tps", "output_tps"}
+    assert metrics["itl_s"] == pytest.approx(0.01)
+    assert metrics["decode_tps"] == pytest.approx(100)
+
+
+CHUNKS = {"arrivals": "chunks", "token_ids": (), "tokenize_ns": None}
+
+
+def test_every_metric_of_a_server_s_round_by_hand():
+    # 9 tokens in chunks at 100, 110, 130 and 180 ms; the server answered first after 40 ms.
+    trace = token_trace(
+        **CHUNKS,
+        stamps_ns=tuple(ms * 1_000_000 for ms in (100, 110, 130, 180)),
+        first_response_ns=40_000_000,
+        output_tokens=9,
+        prompt_tokens=50,
+        timings=EngineTimings(prefill_tokens=50, prefill_s=0.1, decode_tokens=8, decode_s=0.04),
+    )
+    assert round_metrics(trace) == pytest.approx(
+        {
+            "ttfr_s": 0.04,
+            "ttft_s": 0.1,
+            "icl_s": 0.02,
+            "icl_p90_s": 0.044,  # between the 2nd and 3rd gap: 20 + 0.8 * 30 ms
+            "icl_max_s": 0.05,
+            "tpot_s": 0.01,
+            "latency_s": 0.18,
+            "decode_tps": 100.0,
+            "prefill_tps": 500.0,
+            "output_tps": 50.0,
+            "engine_prefill_tps": 500.0,
+            "engine_decode_tps": 200.0,
+            "prompt_tokens": 50,
+            "output_tokens": 9,
+            "output_chars": 5,
+        }
+    )
+
+
+def test_what_a_server_does_not_count_is_absent():
+    uncounted = {"output_tokens": None, "prompt_tokens": None, "cached_prompt_tokens": None}
+    metrics = round_metrics(token_trace(**CHUNKS, **uncounted))
+    assert metrics.keys() == {
+        "ttft_s", "icl_s", "icl_p90_s", "icl_max_s", "latency_s", "output_chars",
+    }  # fmt: skip
+
+
+def test_a_prompt_that_may_have_been_cached_has_no_prefill_rate():
+    assert "prefill_tps" not in round_metrics(token_trace(cached_prompt_tokens=None))
+
+
+def test_timings_without_time_give_no_rate():
+    own = EngineTimings(prefill_tokens=5, prefill_s=0.0, decode_tokens=None, decode_s=1.0)
+    assert not round_metrics(token_trace(timings=own)).keys() & {
+        "engine_prefill_tps",
+        "engine_decode_tps",
+    }
 
 
 def test_cached_tokens_make_a_round_invalid():

@@ -63,6 +63,9 @@ def test_without_meminfo_psutil_answers(tmp_path):
 
 def test_windows_peak_is_the_peak_working_set(tmp_path, monkeypatch):
     class Windows:
+        def __init__(self, pid):
+            assert pid is None
+
         def memory_info(self):
             return type("Info", (), {"rss": 10, "peak_wset": 30})()
 

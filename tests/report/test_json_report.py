@@ -47,6 +47,7 @@ def test_a_variant():
                 "model_bytes": 8_000_000,
                 "context_tokens": 512,
                 "device": "cpu",
+                "random_weights": False,
             },
             "life_cycle": {"load_s": {"value": 1.234, "unit": "s"}},
             "warnings": ["w"],

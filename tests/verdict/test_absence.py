@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from pytest_llmbench.verdict.absence import absent_from_case, absent_from_life
 
+from tests.support import token_trace
+
 from .facts import make_facts, make_life, make_record, make_round
+
+SERVED = make_record(
+    rounds=[
+        msgspec.structs.replace(
+            make_round(), trace=token_trace(arrivals="chunks", token_ids=(), output_tokens=None)
+        )
+    ]
+)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +43,15 @@ from .facts import make_facts, make_life, make_record, make_round
         ("rss_peak_bytes", make_record(memory=None), "no memory pass was run"),
         ("rss_peak_bytes", make_record(), "this engine or system did not give it"),
         ("itl_s", make_record(), "this engine or system did not give it"),
+        ("icl_s", make_record(), "only a server gives it"),
+        ("itl_s", SERVED, "a server's chunk may hold several tokens; its gaps are icl_s"),
+        ("tpot_s", SERVED, "the server does not say how many tokens it generated"),
+        ("prefill_tps", SERVED, "the server does not say how many prompt tokens it processed"),
+        (
+            "ttft_s",
+            make_record(rounds=[make_round(cached=3)]),
+            "the prompt came from the engine's cache, in part at least",
+        ),
     ],
 )
 def test_of_a_case(metric, record, reason):
@@ -42,6 +62,12 @@ def test_the_allocator_of_a_device_that_has_one():
     reason = absent_from_case("device_alloc_peak_bytes", make_record(), make_facts(device="cuda:0"))
     assert reason == "this engine or system did not give it"
     assert absent_from_case("device_alloc_peak_bytes", make_record(), None) == reason
+
+
+def test_random_weights_have_no_quality():
+    facts = msgspec.structs.replace(make_facts(), random_weights=True)
+    reason = absent_from_case("score", make_record(), facts)
+    assert reason == "not measured: the weights are random, so that the text means nothing"
 
 
 def test_of_a_life():
