@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import psutil
+from pairs import ROOT, Figures, bare_script, in_turns, median, one_round, spread, worker_of
 
-from pytest_llmbench.domain.case import Parameters
-from pytest_llmbench.domain.gate import Gates
-from pytest_llmbench.domain.suite import Message
-from pytest_llmbench.domain.variant import Variant
-from pytest_llmbench.worker import Worker, WorkerPool
+from pytest_llmbench.worker import Worker
 
-ROOT = Path(__file__).parent.parent
 MODEL = ROOT / "examples" / "demo_model" / "model"
 PROMPT = "Explain the concept of artificial intelligence in simple terms."
 TOKENS = 256
@@ -43,7 +36,7 @@ def main() -> None:
 # --- decode -----------------------------------------------------------------------------------
 
 BARE = """
-import sys, time, torch, transformers
+import json, sys, time, torch, transformers
 tokenizer = transformers.AutoTokenizer.from_pretrained(sys.argv[1])
 model = transformers.AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=torch.float32).eval()
 n = int(sys.argv[3])
@@ -66,91 +59,32 @@ for line in sys.stdin:
     plain = generate()
     generate(clock)
     decode = (n - 1) / (clock.stamps[-1] - clock.stamps[1])
-    print(n / plain, decode, flush=True)
+    print(json.dumps({"output": n / plain, "decode": decode}), flush=True)
 """
 
 
-@contextlib.contextmanager
-def bare_script() -> Iterator[Callable[[], tuple[float, float]]]:
-    """Yield a call that generates once in a bare script: output tok/s, decode tok/s."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", BARE, str(MODEL), PROMPT, str(TOKENS)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    stdin, stdout, handle = process.stdin, process.stdout, psutil.Process(process.pid)
-    assert stdout.readline() == "ready\n"
-    handle.suspend()
-
-    def generate() -> tuple[float, float]:
-        handle.resume()
-        stdin.write("go\n")
-        stdin.flush()
-        output, decode = map(float, stdout.readline().split())
-        handle.suspend()
-        return output, decode
-
-    yield generate
-    process.kill()
-    process.wait()
-
-
-@contextlib.contextmanager
-def plugin_worker() -> Iterator[Callable[[], tuple[float, float]]]:
-    """Yield a call that generates once through a worker: output tok/s, decode tok/s."""
-    pool = WorkerPool()
-    worker = pool.open(
-        Variant(
-            id="demo",
-            engine="transformers",
-            options={"model": str(MODEL), "dtype": "float32", "device": "cpu"},
-            base_dir=ROOT,
-            load_timeout_s=120.0,
-            round_timeout_s=120.0,
-            gates=Gates(),
-        )
-    )
-    worker.start()
-    worker.load()
-    worker.suspend()
-    yield lambda: one_round(worker)
-    pool.close()
-
-
-def one_round(worker: Worker) -> tuple[float, float]:
-    parameters = Parameters(
-        max_new_tokens=TOKENS,
-        temperature=0.0,
-        seed=0,
-        top_p=1.0,
-        top_k=0,
-        length="fixed",
-        chat=None,
-    )
-    messages = (Message(role="user", content=PROMPT),)
-    stamps = worker.generate(messages, parameters, "a round").trace.stamps_ns
-    worker.suspend()
-    return TOKENS / (stamps[-1] / 1e9), (TOKENS - 1) / ((stamps[-1] - stamps[0]) / 1e9)
+def plugin_round(worker: Worker) -> Figures:
+    """One round through a worker, as the bare script measures it."""
+    stamps = one_round(worker, PROMPT, TOKENS).stamps_ns
+    return {
+        "output": TOKENS / (stamps[-1] / 1e9),
+        "decode": (TOKENS - 1) / ((stamps[-1] - stamps[0]) / 1e9),
+    }
 
 
 def decode(rounds: int) -> None:
-    pairs = []
-    with bare_script() as bare, plugin_worker() as ours:
-        bare(), ours()
-        for number in range(rounds):
-            first, second = (bare, ours) if number % 2 else (ours, bare)
-            results = {first: first(), second: second()}
-            pairs.append((results[ours], results[bare]))
-    for index, name in enumerate(("output tok/s", "decode tok/s")):
-        mine = [pair[0][index] for pair in pairs]
-        theirs = [pair[1][index] for pair in pairs]
+    options = {"model": str(MODEL), "dtype": "float32", "device": "cpu"}
+    with (
+        bare_script(BARE, str(MODEL), PROMPT, str(TOKENS)) as bare,
+        worker_of("transformers", **options) as worker,
+    ):
+        pairs = in_turns(lambda: plugin_round(worker), bare, rounds)
+    for name in ("output", "decode"):
+        mine = [ours[name] for ours, _ in pairs]
+        theirs = [bare[name] for _, bare in pairs]
         ratios = [a / b for a, b in zip(mine, theirs, strict=True)]
         print(
-            f"decode: {name}, {TOKENS} tokens, {rounds} pairs: plugin {median(mine):.1f}, "
+            f"decode: {name} tok/s, {TOKENS} tokens, {rounds} pairs: plugin {median(mine):.1f}, "
             f"bare {median(theirs):.1f}, ratio {spread(ratios)} (goal >= 0.99)"
         )
 
@@ -263,19 +197,6 @@ def session(_rounds: int) -> None:
 
 def total(lives: Sequence[dict[str, dict[str, float]]], metric: str) -> float:
     return sum(life[metric]["value"] for life in lives if metric in life)
-
-
-# --- figures ----------------------------------------------------------------------------------
-
-
-def median(values: Sequence[float]) -> float:
-    return statistics.median(values)
-
-
-def spread(values: Sequence[float], form: str = ".4f") -> str:
-    """Median with the quartiles around it."""
-    low, middle, high = statistics.quantiles(values, n=4)
-    return f"{middle:{form}} ({low:{form}} to {high:{form}})"
 
 
 PARTS = {"decode": decode, "start": start, "session": session}

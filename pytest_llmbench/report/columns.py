@@ -65,7 +65,7 @@ def number_columns(*, stacked: bool) -> tuple[Column, ...]:
         _rate("output", lambda row: row.output_tps),
         Column(title="latency", heading="latency", cell=lambda row: _seconds(row.latency_s)),
         _peak("RSS", lambda row: row.rss_peak_bytes),
-        _peak("device", lambda row: row.device_alloc_peak_bytes),
+        _peak("device", lambda row: row.device_peak_bytes),
         Column(title="score", heading="score", cell=lambda row: _score(row, of)),
     )
 

@@ -10,11 +10,14 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Sequence
+from typing import Final
 
 from pytest_llmbench.domain.fact import Fact
 from pytest_llmbench.domain.record import JudgedCase, JudgedVariant, Measured, SessionRecord
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.verdict.outcome import SEVERITY, worst
+
+_DEVICE: Final = ("device_alloc_peak_bytes", "device_process_bytes", "reported_device_bytes")
 
 
 class Row(Fact, frozen=True, kw_only=True):
@@ -25,6 +28,7 @@ class Row(Fact, frozen=True, kw_only=True):
         suite: the suite's name; ``None`` for a variant of which no case was measured.
         cases: how many cases the row stands for.
         load_s: the variant's own, the same in each of its rows.
+        device_peak_bytes: what the engine's allocator says, else NVML, else the server.
         score: mean of the *scored* cases, 0 to 1.
         scored: how many cases have a score.
         kinds: each case counted once, by its worst verdict; worst first. A case that failed
@@ -41,7 +45,7 @@ class Row(Fact, frozen=True, kw_only=True):
     output_tps: float | None
     latency_s: float | None
     rss_peak_bytes: float | None
-    device_alloc_peak_bytes: float | None
+    device_peak_bytes: float | None
     score: float | None
     scored: int
     kinds: tuple[tuple[VerdictKind, int], ...]
@@ -80,12 +84,18 @@ def _row(
         output_tps=_median(_values(cases, "output_tps")),
         latency_s=_median(_values(cases, "latency_s")),
         rss_peak_bytes=max(_values(cases, "rss_peak_bytes"), default=None),
-        device_alloc_peak_bytes=max(_values(cases, "device_alloc_peak_bytes"), default=None),
+        device_peak_bytes=_device_peak(cases),
         score=statistics.fmean(scores) if scores else None,
         scored=len(scores),
         kinds=_kinds(cases),
         life=_life_kind(life),
     )
+
+
+def _device_peak(cases: Sequence[JudgedCase]) -> float | None:
+    """Return the highest device memory by the best witness that there is."""
+    found = (max(_values(cases, metric), default=None) for metric in _DEVICE)
+    return next((peak for peak in found if peak is not None), None)
 
 
 def _kinds(cases: Sequence[JudgedCase]) -> tuple[tuple[VerdictKind, int], ...]:
