@@ -1,6 +1,9 @@
 """Memory on the accelerator: the allocator's peaks, and the driver's figure for this process.
 
-torch is never imported: where an engine has loaded it and begun to use a device, it is asked.
+torch and MLX are never imported: where an engine has loaded one and begun to use a device, it is
+asked. MLX has one allocator a process, whatever its device: on Apple's GPUs and on the CPU its
+bytes are the host's, and part of the resident memory too. They are told on the CPU all the same,
+because they are exact there: weights, cache and intermediate results, and nothing of Python's.
 """
 
 from __future__ import annotations
@@ -15,14 +18,17 @@ from pytest_llmbench.probes.nvml import Gpu
 
 
 def reset_device_peaks() -> None:
-    """Set the allocator's peaks back to what is allocated now, on every CUDA device.
+    """Set the allocator's peaks back to what is allocated now, on every CUDA device and in MLX.
 
-    Does nothing where CUDA is not in use, and on Apple's GPUs, which keep no peak.
+    Does nothing where neither is in use, and for torch on Apple's GPUs, which keeps no peak.
     """
     cuda = _cuda_in_use()
     if cuda is not None:
         for index in range(cuda.device_count()):
             cuda.reset_peak_memory_stats(index)
+    mlx = _mlx_in_use()
+    if mlx is not None:
+        mlx.reset_peak_memory()
 
 
 def read_device_memory(
@@ -33,8 +39,9 @@ def read_device_memory(
 ) -> DeviceMemory | None:
     """Return the device memory of *pids* (default: this process); ``None`` without a device.
 
-    The allocator's peaks are summed over devices (they need not have come at one moment); on
-    Apple's GPUs they are what is allocated and pooled at this moment.
+    The allocator's peaks are summed over devices (they need not have come at one moment); torch
+    on Apple's GPUs tells what is allocated and pooled at this moment. MLX keeps no peak of its
+    pool, which is told as it is now, but never below the peak of what was allocated.
 
     Args:
         gpus: what :meth:`.Nvml.gpus` returned; empty where there is no NVML.
@@ -74,6 +81,9 @@ def synchronize_device() -> None:
     mps = _mps_in_use()
     if mps is not None:
         mps.synchronize()
+    mlx = _mlx_in_use()
+    if mlx is not None:
+        mlx.synchronize()
 
 
 def _used_indices(cuda: Any) -> list[int]:
@@ -95,7 +105,15 @@ def _allocator_peaks() -> tuple[int | None, int | None]:
     mps = _mps_in_use()
     if mps is not None:
         return int(mps.current_allocated_memory()), int(mps.driver_allocated_memory())
-    return None, None
+    mlx = _mlx_in_use()
+    return (None, None) if mlx is None else _mlx_peaks(mlx)
+
+
+def _mlx_peaks(mlx: Any) -> tuple[int, int]:
+    """MLX sets a peak back to zero, not to what is allocated: a pass that allocates nothing."""
+    active = int(mlx.get_active_memory())
+    peak = max(int(mlx.get_peak_memory()), active)
+    return peak, max(peak, active + int(mlx.get_cache_memory()))
 
 
 def _cuda_in_use() -> Any | None:
@@ -112,6 +130,15 @@ def _mps_in_use() -> Any | None:
     if backend is None or mps is None or not backend.is_available():
         return None
     return mps if mps.driver_allocated_memory() > 0 else None
+
+
+def _mlx_in_use() -> Any | None:
+    """``mlx.core``, where something has allocated through it (transformers may only import it)."""
+    mlx: Any = sys.modules.get("mlx.core")
+    if mlx is None or not hasattr(mlx, "get_peak_memory"):
+        return None
+    used = (mlx.get_active_memory(), mlx.get_cache_memory(), mlx.get_peak_memory())
+    return mlx if any(used) else None
 
 
 def _process_bytes(gpus: Sequence[Gpu], pids: Sequence[int]) -> tuple[int | None, bool]:

@@ -57,9 +57,32 @@ class FakeMps:
         self.waited += 1
 
 
+class FakeMlx:
+    """MLX's allocator: its peak is set back to zero, and it counts from what comes next."""
+
+    def __init__(self, *, active=0, cache=0, peak=0):
+        self.active, self.cache, self.peak, self.waited = active, cache, peak, 0
+
+    def get_active_memory(self):
+        return self.active
+
+    def get_cache_memory(self):
+        return self.cache
+
+    def get_peak_memory(self):
+        return self.peak
+
+    def reset_peak_memory(self):
+        self.peak = 0
+
+    def synchronize(self):
+        self.waited += 1
+
+
 @pytest.fixture(autouse=True)
-def no_torch(monkeypatch):
-    monkeypatch.delitem(sys.modules, "torch", raising=False)
+def no_libraries(monkeypatch):
+    for name in ("torch", "mlx.core"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
 
 
 @pytest.fixture
@@ -76,7 +99,7 @@ def test_nothing_loaded_uses_no_device():
     reset_device_peaks()
     synchronize_device()
     assert read_device_memory() is None
-    assert "torch" not in sys.modules
+    assert not {"torch", "mlx.core"} & set(sys.modules)
 
 
 def test_torch_that_is_being_imported_uses_no_device(monkeypatch):
@@ -128,6 +151,46 @@ def test_apples_gpu_tells_the_present(load_torch):
 def test_apples_gpu_that_holds_nothing_is_not_in_use(load_torch):
     load_torch(mps=FakeMps(driver=0))
     assert read_device_memory() is None
+
+
+@pytest.fixture
+def load_mlx(monkeypatch):
+    def load(**figures):
+        mlx = FakeMlx(**figures)
+        monkeypatch.setitem(sys.modules, "mlx.core", mlx)
+        return mlx
+
+    return load
+
+
+def test_mlx_that_allocated_nothing_is_not_in_use(load_mlx):
+    mlx = load_mlx()
+    synchronize_device()
+    assert (read_device_memory(), mlx.waited) == (None, 0)
+
+
+def test_mlx_that_is_being_imported_is_not_in_use(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mlx.core", SimpleNamespace())
+    assert read_device_memory() is None
+
+
+def test_mlx_tells_its_peak_and_its_pool(load_mlx):
+    mlx = load_mlx(active=50, cache=30, peak=70)
+    synchronize_device()
+    memory = read_device_memory()
+    assert (memory.alloc_peak, memory.reserved_peak, mlx.waited) == (70, 80, 1)
+
+
+def test_the_pool_of_mlx_was_never_less_than_what_was_allocated(load_mlx):
+    load_mlx(active=50, cache=10, peak=90)
+    memory = read_device_memory()
+    assert (memory.alloc_peak, memory.reserved_peak) == (90, 90)
+
+
+def test_a_peak_of_mlx_that_was_reset_is_no_less_than_what_stays(load_mlx):
+    load_mlx(active=50, cache=0, peak=70)
+    reset_device_peaks()
+    assert read_device_memory().alloc_peak == 50
 
 
 def test_nvml_figures_of_this_process_are_summed(gpus, fake_gpu):

@@ -1,0 +1,103 @@
+"""The keys of a variant under ``engine = "mlx"``, and what is wrong with them on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+
+from pytest_llmbench.domain.variant import EngineKeys
+
+CONFIG_FILE: Final = "config.json"
+"""What describes a model, in Hugging Face's folders and in MLX's."""
+
+GROUP_SIZE: Final = 64
+
+
+class MlxOptions(EngineKeys, frozen=True, kw_only=True):
+    """The keys of a variant under ``engine = "mlx"``.
+
+    Attributes:
+        model: a folder (relative to the configuration file), in Hugging Face's form or in MLX's,
+            or a model's name on the hub.
+        revision: branch, tag or commit on the hub.
+        tokenizer: folder or name of the tokenizer, where it is not the model's.
+        adapter: folder of an adapter that mlx-lm trained.
+        weights: ``random`` reads the model's ``config.json`` alone and draws the weights.
+        dtype: precision of what is not quantized, and so of the computation; ``auto`` keeps what
+            the checkpoint has.
+        quantization: quantize weights that are not when they are loaded, as ``mlx_lm.convert``
+            would.
+        group_size: weights that share a scale when *quantization* is asked for.
+        device: ``auto`` takes the GPU where MLX has one, else the CPU.
+        kv_bits: keep keys and values in this many bits, from the first token on.
+        max_kv_size: keep at most this many tokens of keys and values; the oldest are forgotten.
+        prefill_step_size: prompt tokens that are processed at a time.
+        trust_remote_code: run Python code that comes with the model. Only for models you trust.
+    """
+
+    model: Annotated[str, Meta(min_length=1)]
+    revision: str | None = None
+    tokenizer: str | None = None
+    adapter: str | None = None
+    weights: Literal["model", "random"] = "model"
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    quantization: (
+        Literal["mlx-2bit", "mlx-3bit", "mlx-4bit", "mlx-5bit", "mlx-6bit", "mlx-8bit"] | None
+    ) = None
+    group_size: Literal[32, 64, 128] = GROUP_SIZE
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    kv_bits: Literal[2, 3, 4, 5, 6, 8] | None = None
+    max_kv_size: Annotated[int, Meta(ge=1)] | None = None
+    prefill_step_size: Annotated[int, Meta(ge=1)] = 2048
+    trust_remote_code: bool = False
+
+    @property
+    def bits(self) -> int | None:
+        """The bits of a weight that *quantization* asks for."""
+        return None if self.quantization is None else int(self.quantization[len("mlx-")])
+
+    def problem(self, base_dir: Path) -> tuple[str, str] | None:
+        """A name that can only be a path has to be a folder; some keys exclude each other."""
+        return self._folder_problem(base_dir) or self._conflict()
+
+    def _folder_problem(self, base_dir: Path) -> tuple[str, str] | None:
+        for key in ("model", "tokenizer", "adapter"):
+            name: str | None = getattr(self, key)
+            if name is None or (key != "adapter" and not is_path(name, base_dir)):
+                continue
+            folder = folder_of(name, base_dir)
+            if not folder.is_dir():
+                found = "is a file, not a folder" if folder.exists() else "does not exist"
+                return key, f"the {key} folder {folder} {found}; correct the path"
+        return self._config_problem(base_dir)
+
+    def _config_problem(self, base_dir: Path) -> tuple[str, str] | None:
+        folder = folder_of(self.model, base_dir)
+        lacking = folder.is_dir() and not (folder / CONFIG_FILE).is_file()
+        if self.weights == "random" and lacking:
+            return "model", f"{folder} has no {CONFIG_FILE}, which random weights are made from"
+        return None
+
+    def _conflict(self) -> tuple[str, str] | None:
+        if self.kv_bits is not None and self.max_kv_size is not None:
+            both = "mlx-lm can't quantize a cache that forgets; leave kv_bits or max_kv_size out"
+            return "kv_bits", both
+        if self.group_size != GROUP_SIZE and self.quantization is None:
+            alone = "it is only for weights that are quantized here; write quantization too"
+            return "group_size", alone
+        return None
+
+
+def folder_of(name: str, base_dir: Path) -> Path:
+    """Return *name* as a folder: from *base_dir*, or the home folder where it starts with ~."""
+    return base_dir / Path(name).expanduser()
+
+
+def is_path(name: str, base_dir: Path) -> bool:
+    """Whether *name* is a folder here, or can't be a hub name (``name`` or ``owner/name``)."""
+    parts = Path(name).parts
+    owner_is_folder = len(parts) > 1 and (base_dir / parts[0]).is_dir()
+    ends = name.startswith((".", "/", "~")) or name.endswith("/")
+    return ends or len(parts) > 2 or owner_is_folder or folder_of(name, base_dir).exists()
