@@ -1,0 +1,117 @@
+"""The keys of a variant under ``engine = "openai"``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+
+from pytest_llmbench.domain.variant import EngineKeys
+
+ProfileName = Literal[
+    "auto",
+    "openai",
+    "vllm",
+    "llama-server",
+    "llama-cpp-python",
+    "mlx-lm",
+    "transformers",
+    "lm-studio",
+    "exo",
+    "other",
+]
+CacheDefeat = Literal["auto", "request", "flush", "prefix", "none"]
+
+_OWN_PORT: Final = "http://127.0.0.1:{port}/v1"
+_URL: Final = re.compile(r"https?://[^/\s]+")
+
+
+class OpenAIOptions(EngineKeys, frozen=True, kw_only=True):
+    """The keys of a variant under ``engine = "openai"``.
+
+    Attributes:
+        model: the model's name, as the server knows it.
+        base_url: where the API is, ``/v1`` included; ``{port}`` stands for a free port where
+            *serve* starts the server. May be left out then.
+        profile: which server it is; ``auto`` asks it.
+        api_key_env: the environment variable that holds the key. Never the key itself.
+        headers: sent with every request.
+        extra_body: fields put into every generation's request, over ours.
+        fixed_body: fields put into it where the length is fixed: what makes a server go on past
+            the end token, where the profile knows of nothing.
+        serve: the command that starts the server, in the configuration's folder: ``{port}``,
+            ``{python}`` (the variant's interpreter) and ``{model}`` are put in.
+        serve_env: environment variables for it, on top of ours.
+        ready: the path that answers once the server is ready, below the server's root; left out,
+            ``/health`` where there is one, else the list of models.
+        cache_defeat: how a cached prompt is kept out of a round, without which its first token
+            would come too soon. ``request`` asks the server not to use its cache; ``flush`` sends
+            another prompt before the round, untimed; ``prefix`` puts a line that differs in every
+            round before the prompt, which changes what is asked: texts may then differ between
+            rounds and from other engines'; ``none`` does nothing; ``auto`` is the least of these
+            that works with the profile.
+        cached_prompt: what happens where a prompt came from a cache all the same: ``refuse``
+            fails the case, ``accept`` leaves out the metrics that the prompt is part of.
+        connect_timeout_s: seconds to wait for a connection.
+        read_timeout_s: seconds to wait for the next piece of an answer.
+    """
+
+    model: Annotated[str, Meta(min_length=1)]
+    base_url: str | None = None
+    profile: ProfileName = "auto"
+    api_key_env: Annotated[str, Meta(min_length=1)] | None = None
+    headers: dict[str, str] = {}  # noqa: RUF012 — msgspec makes a new one for each
+    extra_body: dict[str, object] = {}  # noqa: RUF012
+    fixed_body: dict[str, object] = {}  # noqa: RUF012
+    serve: tuple[str, ...] = ()
+    serve_env: dict[str, str] = {}  # noqa: RUF012
+    ready: Annotated[str, Meta(pattern="^/")] | None = None
+    cache_defeat: CacheDefeat = "auto"
+    cached_prompt: Literal["refuse", "accept"] = "refuse"
+    connect_timeout_s: Annotated[float, Meta(gt=0.0)] = 10.0
+    read_timeout_s: Annotated[float, Meta(gt=0.0)] = 600.0
+
+    @property
+    def url(self) -> str:
+        """*base_url*, or the one on a free port; without a slash at its end."""
+        return (self.base_url or _OWN_PORT).rstrip("/")
+
+    def problem(self, base_dir: Path) -> tuple[str, str] | None:  # noqa: ARG002 — nothing is read
+        """The address has to be one, and a free port has to reach the server."""
+        if self.base_url is not None and not _URL.match(self.base_url):
+            return "base_url", (
+                f"{self.base_url!r} is no address; write it with http:// or https:// and, where "
+                'the server has it, /v1: "http://127.0.0.1:8000/v1"'
+            )
+        if not self.serve:
+            return self._unserved_problem()
+        told = any("{port}" in text for text in (*self.serve, *self.serve_env.values()))
+        if told != ("{port}" in self.url):
+            return self._port_problem(told=told)
+        return None
+
+    def _unserved_problem(self) -> tuple[str, str] | None:
+        if self.base_url is None:
+            return "base_url", (
+                "it is needed where the server is not started here; write the address of the "
+                "server, or the command that starts one as serve = [...]"
+            )
+        if "{port}" in self.base_url:
+            return "base_url", (
+                "{port} is the free port of a server that serve = [...] starts, and there is no "
+                "serve; write the port's number"
+            )
+        return None
+
+    def _port_problem(self, *, told: bool) -> tuple[str, str]:
+        if told:
+            return "base_url", (
+                "serve starts the server on a free port, {port}, and base_url does not name it; "
+                f"write {_OWN_PORT!r}, or leave base_url out"
+            )
+        return "serve", (
+            "it has no {port}, so the server would not hear of the free port in base_url; "
+            'put "{port}" where the command takes a port, or write the port\'s number in base_url'
+        )
