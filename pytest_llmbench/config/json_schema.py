@@ -13,27 +13,30 @@ def config_schema(engines: EngineOptions) -> dict[str, object]:
     """Return the JSON Schema (2020-12) of a configuration with these *engines*."""
     tables: list[type[msgspec.Struct]] = [ConfigTable, SuiteTable, VariantTable, PromptTable]
     options = {name: get() for name, get in engines.items()}
-    _, components = msgspec.json.schema_components(
+    refs, components = msgspec.json.schema_components(
         [*tables, *options.values()],
         ref_template="#/$defs/{name}",
         schema_hook=lambda _: {"description": "any value"},
     )
     defs: dict[str, dict[str, object]] = {**components}
-    root = defs.pop("ConfigTable")
+    named = [ref["$ref"].removeprefix("#/$defs/") for ref in refs]  # two engines' may be alike
+    root_name, suite, variant, _prompt = named[: len(tables)]
+    own = dict(zip(options, named[len(tables) :], strict=True))
+    root = defs.pop(root_name)
     properties = _properties(root)
     properties["variants"] = {
         "type": "object",
         "additionalProperties": {
-            "oneOf": [_variant(name, defs, option) for name, option in options.items()]
+            "oneOf": [_variant(name, defs[variant], defs[keys]) for name, keys in own.items()]
         },
     }
     properties["suites"] = {
         "type": "object",
-        "additionalProperties": {"$ref": "#/$defs/SuiteTable"},
+        "additionalProperties": {"$ref": f"#/$defs/{suite}"},
     }
-    for holder in (root, defs["SuiteTable"]):
+    for holder in (root, defs[suite]):
         _gate_names(_properties(holder))
-    for name in ("VariantTable", *(option.__name__ for option in options.values())):
+    for name in {variant, *own.values()}:
         del defs[name]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -49,13 +52,10 @@ def _properties(schema: dict[str, object]) -> dict[str, object]:
     return properties
 
 
-def _variant(
-    name: str, defs: dict[str, dict[str, object]], option: type[msgspec.Struct]
-) -> dict[str, object]:
+def _variant(name: str, common: dict[str, object], own: dict[str, object]) -> dict[str, object]:
     """Return the schema of one variant table: the common keys and the engine's own."""
-    own = defs[option.__name__]
     properties = {
-        **_properties(defs["VariantTable"]),
+        **_properties(common),
         **_properties(own),
         "engine": {"const": name},
     }

@@ -23,10 +23,12 @@ from pytest_llmbench.config.tables import (
     decode,
     keys_of,
 )
+from pytest_llmbench.config.whereabouts import check_host, check_python, interpreter
 from pytest_llmbench.domain.fact import Fact
 from pytest_llmbench.domain.gate import Gates
 from pytest_llmbench.domain.suite import Prompt, Sampling, Suite
 from pytest_llmbench.domain.variant import EngineKeys, Variant
+from pytest_llmbench.errors import ConfigError
 
 N = TypeVar("N", int, float)
 EngineOptions = Mapping[str, Callable[[], type[EngineKeys]]]
@@ -113,14 +115,17 @@ def builtin_suite(name: str, place: Place) -> Suite:
 def check_variants(
     config: Config, variants: Iterable[str], engines: EngineOptions, *, shown: str | None = None
 ) -> None:
-    """Check what can be checked of these *variants* without their engines.
+    """Check what can be checked of these *variants* on this machine, without their engines.
 
     Raises:
-        ConfigError: a model's folder does not exist, say.
+        ConfigError: a model's folder does not exist, say, or the interpreter.
     """
     place = Place(shown or config.source.name) / "variants"
     for name in variants:
         variant = config.variants[name]
+        check_python(variant, place / name / "python")
+        if variant.host is not None:
+            continue  # the paths are those of another machine
         keys = msgspec.convert(variant.options, engines[variant.engine]())
         problem = keys.problem(variant.base_dir)
         if problem is not None:
@@ -178,12 +183,13 @@ def _variant(
         raise place.error(f'the key engine is missing; write engine = "{next(iter(engines))}"')
     if engine not in engines:
         raise (place / "engine").error(unknown(engine, "engine", engines))
-    options_type = engines[engine]()
+    options_type = _keys_of(engines[engine], place / "engine")
     common_keys, option_keys = keys_of(VariantTable), keys_of(options_type)
     for key in raw:
         if key not in common_keys and key not in option_keys:
             raise place.error(unknown(key, "key", (*common_keys, *option_keys)))
     own = {key: value for key, value in raw.items() if key in option_keys}
+    check_host(raw.get("host"), place / "host")
     table = decode({key: raw[key] for key in raw if key in common_keys}, VariantTable, place)
     options = decode(own, options_type, place)
     return Variant(
@@ -191,12 +197,20 @@ def _variant(
         engine=engine,
         options=msgspec.to_builtins(options),
         base_dir=base_dir.absolute(),
-        python=table.python,
+        python=interpreter(table, base_dir),
         host=table.host,
         load_timeout_s=table.load_timeout_s,
         round_timeout_s=table.round_timeout_s,
         gates=parse_gates(table.limits, table.tolerance, place),
     )
+
+
+def _keys_of(keys: Callable[[], type[EngineKeys]], place: Place) -> type[EngineKeys]:
+    """Return the struct of an engine's keys; that of a broken engine raises where it is used."""
+    try:
+        return keys()
+    except ConfigError as exc:
+        raise place.error(str(exc)) from exc
 
 
 def _suite(

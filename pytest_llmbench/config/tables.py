@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -18,6 +18,9 @@ NonNegative = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Temperature = Annotated[float, Meta(ge=0.0, le=100.0)]
 Seconds = Annotated[float, Meta(gt=0.0, le=1e7)]
 Share = Annotated[float, Meta(gt=0.0, le=1.0)]
+
+SSH_HOST: Final = r"^ssh=\S+( \S+)*$"
+"""What ``host`` may hold: words for the ssh client, the host among them."""
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,7 +82,7 @@ class VariantTable(Table, frozen=True, kw_only=True):
 
     engine: str
     python: Annotated[str, Meta(min_length=1)] | None = None
-    host: Annotated[str, Meta(pattern=r"^ssh=\S+")] | None = None
+    host: Annotated[str, Meta(pattern=SSH_HOST)] | None = None
     load_timeout_s: Seconds = 900.0
     round_timeout_s: Seconds = 300.0
     limits: dict[str, str] = {}

@@ -58,6 +58,12 @@ class ModelFacts(Fact, frozen=True, kw_only=True):
     device: str
     random_weights: bool = False
 
+    @property
+    def host_processors(self) -> int | None:
+        """How many processors the other host has; ``None`` where it ran on the session's."""
+        told = self.settings.get("host processors")
+        return None if told is None else int(told)
+
 
 class VariantRecord(Fact, frozen=True, kw_only=True):
     """The life of one variant in a session; *error* says why it has no results."""

@@ -36,9 +36,11 @@ class Variant(Fact, frozen=True, kw_only=True):
         options: the engine's own keys, checked against the engine's option type when the
             configuration was read; builtins only, so that it crosses to the worker as is.
         base_dir: the folder that relative paths in *options* start from.
-        python: the interpreter that its process runs under; ``None`` is the session's own.
-        host: execnet's word for the machine that it runs on (``ssh=gpu-box``); ``None`` is this
-            one.
+        python: the interpreter that its process runs under: an absolute path or a name to look
+            up; on another host what the shell there takes. ``None`` is the session's own, and
+            ``python3`` on another host.
+        host: the machine that it runs on, as ``ssh=`` and words for ssh (``ssh=gpu-box``);
+            ``None`` is this one. Paths in *options* are of that machine.
         load_timeout_s: seconds that loading may take.
         round_timeout_s: seconds that one generation may take.
         gates: limits and tolerances that hold for this variant alone.

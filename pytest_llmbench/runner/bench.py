@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -26,7 +25,7 @@ from pytest_llmbench.errors import (
 from pytest_llmbench.metrics.life import life_metrics
 from pytest_llmbench.runner.progress import Progress
 from pytest_llmbench.runner.rounds import Measuring
-from pytest_llmbench.worker import Worker, WorkerPool
+from pytest_llmbench.worker import Ready, Worker, WorkerPool
 from pytest_llmbench.worker.messages import Generated
 
 R = TypeVar("R")
@@ -37,9 +36,9 @@ class _Live:
     """A variant whose model is loaded."""
 
     worker: Worker
+    ready: Ready
     facts: ModelFacts
     life: Life
-    start_s: float
 
 
 class Bench:
@@ -152,9 +151,8 @@ class Bench:
 
     def _measure(self, case: Case) -> CaseRecord:
         live = self._ready(case.variant)
-        measuring = Measuring(
-            live.worker, live.facts, case, self._progress, processors=self._processors
-        )
+        processors = live.facts.host_processors or self._processors
+        measuring = Measuring(live.worker, live.facts, case, self._progress, processors=processors)
         return self._asked(live, measuring.run)
 
     def _asked(self, live: _Live, ask: Callable[[], R]) -> R:
@@ -188,11 +186,9 @@ class Bench:
 
     def _begin(self, variant: Variant) -> _Live:
         self._progress.say(f"{variant.id}: starting the engine {variant.engine}")
-        began = time.monotonic()
         worker = self._pool.open(variant)
         try:
-            versions = worker.start()
-            start_s = time.monotonic() - began
+            ready = worker.start()
             self._progress.say(f"{variant.id}: loading the model")
             loaded = worker.load()
         except LlmbenchError as exc:
@@ -200,14 +196,11 @@ class Bench:
             self._lost(variant, exc)
             raise
         facts = msgspec.structs.replace(
-            loaded.facts, settings={**loaded.facts.settings, **versions}
+            loaded.facts,
+            identity={**loaded.facts.identity, **ready.identity},
+            settings={**loaded.facts.settings, **ready.settings},
         )
-        live = _Live(
-            worker=worker,
-            facts=facts,
-            life=loaded.life,
-            start_s=start_s,
-        )
+        live = _Live(worker=worker, ready=ready, facts=facts, life=loaded.life)
         self._live[variant.id] = live
         self._recorded(variant.id, live, None)
         return live
@@ -226,7 +219,7 @@ class Bench:
         )
 
     def _recorded(self, name: str, live: _Live, error: str | None) -> VariantRecord:
-        life = msgspec.structs.replace(live.life, start_s=live.start_s)
+        life = msgspec.structs.replace(live.life, start_s=live.ready.start_s)
         record = VariantRecord(
             id=name,
             config=_described(live.worker.variant),

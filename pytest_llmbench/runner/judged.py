@@ -54,13 +54,15 @@ class Judged:
         self, record: CaseRecord, variant: VariantRecord | None, *narrower: Gates
     ) -> tuple[Verdict, ...]:
         """Return the verdicts on *record*, under the gates of its scopes and *narrower* ones."""
+        facts = variant.facts if variant else None
+        elsewhere = facts.host_processors if facts else None
         verdicts = judge_case(
             record,
-            variant.facts if variant else None,
+            facts,
             self._environment,
             self._gates(record.case, narrower),
             self._baseline,
-            processors=self._processors,
+            processors=elsewhere or self._processors,
         )
         return self._wanted(verdicts)
 

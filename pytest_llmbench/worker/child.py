@@ -1,24 +1,17 @@
-"""The loop in a variant's process: one request, one answer, one thread.
-
-The session's Ctrl-C reaches this process too (it shares the terminal) and is ignored: the
-session decides. If the session dies without a word, the kernel ends this process (Linux), or
-execnet notices the closed pipe (elsewhere).
-"""
+"""The loop in a variant's process: one request, one answer, one thread."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import os
-import signal
-import sys
+import platform
 import time
 import traceback
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
@@ -26,7 +19,8 @@ from pytest_llmbench.domain.case import Parameters
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.trace import Life, Memory, Trace
-from pytest_llmbench.engines import Encoded, Engine, Generation, Served, Stamps, create_engine
+from pytest_llmbench.engines import Encoded, Engine, Generation, Served, Stamps
+from pytest_llmbench.engines.registry import check_keys, start_engine
 from pytest_llmbench.errors import CaseError, EngineError, LoadError
 from pytest_llmbench.probes.contention import ContentionProbe
 from pytest_llmbench.probes.device_memory import read_device_used, synchronize_device
@@ -42,41 +36,18 @@ FIRST_PARAMETERS: Final = Parameters(
 )
 """The cold first generation is the same for every variant, whatever is measured after it."""
 
-_PR_SET_PDEATHSIG: Final = 1
-
-
-class Channel(Protocol):
-    """The one method of execnet's channel that this side needs, and that it can be iterated."""
-
-    def send(self, item: bytes) -> None:
-        """Send bytes to the session."""
-
-    def __iter__(self) -> Channel: ...
-
-    def __next__(self) -> bytes: ...
-
-
-def serve(channel: Channel, log: str, parent: int) -> None:
-    """Answer requests until the session closes the channel.
-
-    Args:
-        channel: where requests come from.
-        log: file that takes what the engine prints.
-        parent: process id of the session.
-    """
-    _die_with_parent(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _print_to(log)
-    loop = Loop()
-    for data in channel:
-        channel.send(say.pack(loop.answer(say.unpack_request(data))))
-
 
 class Loop:
-    """The state of one variant's process."""
+    """The state of one variant's process.
 
-    def __init__(self) -> None:
+    Args:
+        ends_with_parent: whether the kernel ends this process with its parent.
+    """
+
+    def __init__(self, *, ends_with_parent: bool) -> None:
+        self._ends_with_parent = ends_with_parent
         self._engine: Engine | None = None
+        self._name = ""
         self._slowdown = 0.0
         self._warnings = WarningsSeen()
         self._nvml = Nvml.open()
@@ -112,16 +83,21 @@ class Loop:
 
     def _start(self, request: say.Start) -> say.Started:
         self._slowdown = request.slowdown
-        self._engine = create_engine(request.engine)
-        self._engine.start()
-        return say.Started(pid=os.getpid(), versions=_versions(request.libraries))
+        self._engine, self._name = start_engine(request.engine), request.engine
+        return say.Started(
+            pid=os.getpid(),
+            python=f"{platform.python_implementation()} {platform.python_version()}",
+            versions=_versions(request.libraries),
+            leaves_orphans=isinstance(self._engine, Served) or not self._ends_with_parent,
+        )
 
     def _load(self, request: say.Load) -> say.Loaded:
         engine = self._ready()
+        check_keys(self._name, request.options)
         self._device_used_before = read_device_used(self._nvml.gpus()) if self._nvml else None
         before = read_memory()
         began = time.perf_counter()
-        self._facts = engine.load(request.options, Path(request.base_dir))
+        self._facts = engine.load(request.options, Path(request.base_dir).expanduser())
         synchronize_device()
         load_s = time.perf_counter() - began
         self._watch(engine, self._facts.device)
@@ -173,35 +149,42 @@ class Loop:
 
     def _generate(self, request: say.Generate) -> say.Generated:
         gc.collect()
+        prompt = self._encode(request)  # before anything is read: a server may start processes
         if not request.memory_pass:
             if self._served is not None:  # a server starts processes when it likes
                 self._probe = ContentionProbe(pids=self._pids(), gpus=self._gpus)
             self._probe.start()
-            trace = self._trace(request)
+            trace = self._trace(request, prompt)
             contention = self._probe.stop()
             memory = None
         else:
-            trace, memory = self._memory_pass(request)
+            trace, memory = self._memory_pass(request, prompt)
             contention = None
         return say.Generated(
             trace=trace, contention=contention, memory=memory, warnings=self._warnings.distinct
         )
 
-    def _memory_pass(self, request: say.Generate) -> tuple[Trace, Memory]:
+    def _memory_pass(
+        self, request: say.Generate, prompt: tuple[Encoded, int]
+    ) -> tuple[Trace, Memory]:
         with memory_pass(
             gpus=self._gpus, device_used_before=self._device_used_before, pids=self._pids()
         ) as watch:
-            trace = self._trace(request)
+            trace = self._trace(request, prompt)
         memory = self._with_report(watch.reading())
         self._remember_peaks(watch.before.rss_peak, memory)
         return trace, memory
 
-    def _trace(self, request: say.Generate) -> Trace:
-        """Generate once; the time starts when the prompt is tokenized."""
-        engine, parameters = self._ready(), request.parameters
+    def _encode(self, request: say.Generate) -> tuple[Encoded, int]:
+        """Return the prompt as the engine takes it, and the nanoseconds that took."""
         began = time.perf_counter_ns()
-        encoded = engine.encode(request.messages, parameters)
-        tokenize_ns = time.perf_counter_ns() - began
+        encoded = self._ready().encode(request.messages, request.parameters)
+        return encoded, time.perf_counter_ns() - began
+
+    def _trace(self, request: say.Generate, prompt: tuple[Encoded, int]) -> Trace:
+        """Generate once; the time starts with the prompt tokenized."""
+        engine, parameters = self._ready(), request.parameters
+        encoded, tokenize_ns = prompt
         if self._facts is not None and _too_long(encoded, parameters, self._facts):
             raise CaseError(_length_problem(encoded, parameters, self._facts))
         synchronize_device()
@@ -323,20 +306,3 @@ def _describe(exc: Exception) -> str:
     frame = traceback.extract_tb(exc.__traceback__)[-1]
     where = f"{Path(frame.filename).name}:{frame.lineno}"
     return f"{type(exc).__name__}: {first} ({where})"
-
-
-def _die_with_parent(parent: int) -> None:
-    """Ask the kernel to end this process when the session's ends, even while it is stopped."""
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
-
-
-def _print_to(log: str) -> None:
-    """Send everything this process prints, C libraries included, to the file *log*."""
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for target in (1, 2):
-        os.dup2(descriptor, target)
-    os.close(descriptor)

@@ -3,41 +3,50 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import tempfile
+import dataclasses
+import time
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import execnet
-import psutil
+import msgspec
 
 from pytest_llmbench import errors
 from pytest_llmbench.domain.case import Parameters
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.variant import Variant
 from pytest_llmbench.engines import engine_entry
-from pytest_llmbench.errors import EngineError, WorkerCrashedError, WorkerTimeoutError
+from pytest_llmbench.errors import (
+    EngineError,
+    EngineNotInstalledError,
+    WorkerCrashedError,
+    WorkerTimeoutError,
+)
 from pytest_llmbench.worker import messages as say
+from pytest_llmbench.worker.interpreter import check_interpreter
+from pytest_llmbench.worker.launch import START_TIMEOUT_S, Launched, launch
+from pytest_llmbench.worker.remote import FAILURES
 
 R = TypeVar("R", say.Started, say.Loaded, say.Generated, say.Freed)
 
-START_TIMEOUT_S: Final = 300.0
-"""Seconds that importing an engine's libraries may take."""
-
-_END_TIMEOUT_S: Final = 5.0
-_LAST_LINES: Final = 3
-_WINDOWS_CRASHES: Final = {0xC0000005: "access violation"}
+_END_TIMEOUT_S = 5.0
 
 
-def _boot(channel, log, parent):  # type: ignore[no-untyped-def]
-    import os
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A worker is up.
 
-    channel.send(os.getpid())
-    from pytest_llmbench.worker.child import serve
+    Attributes:
+        start_s: seconds from the start of the process to its libraries being imported.
+        settings: versions of the libraries and, where it is not the session's, of the
+            interpreter; of another host, its context: ``host kernel`` …
+        identity: of another host, what has to match for results to be comparable:
+            ``host processor`` …; empty on the session's.
+    """
 
-    serve(channel, log, parent)
+    start_s: float
+    settings: Mapping[str, str]
+    identity: Mapping[str, str]
 
 
 class Worker:
@@ -45,7 +54,7 @@ class Worker:
 
     Args:
         variant: what it runs.
-        group: the execnet group that the process belongs to.
+        group: the execnet group that a process on this machine belongs to.
         slowdown: planted regression, see :class:`.Stamps`.
 
     Attributes:
@@ -60,30 +69,38 @@ class Worker:
     def __init__(self, variant: Variant, group: execnet.Group, *, slowdown: float = 0.0) -> None:
         self.variant = variant
         self.warnings: tuple[str, ...] = ()
-        self._slowdown = slowdown
         self.lost = False
-        self._log = _new_log()
-        self._printed = Path(self._log).open("rb")  # noqa: SIM115 — closed with the worker
-        self._gateway: Any = group.makegateway("popen//execmodel=main_thread_only")
-        self._channel: Any = self._gateway.remote_exec(_boot, log=self._log, parent=os.getpid())
-        self._process: psutil.Process | None = None
+        self._slowdown = slowdown
+        self._group = group
+        self._launched: Launched | None = None
         self._suspended = False
 
-    def start(self) -> Mapping[str, str]:
-        """Import the engine's libraries; return their versions."""
-        self._process = psutil.Process(self._receive("starting", START_TIMEOUT_S))
+    def start(self) -> Ready:
+        """Start the process and import the engine's libraries.
+
+        Raises:
+            WorkerError: its interpreter or its host is no place for a worker; says what to type.
+        """
+        check_interpreter(self.variant)
+        began = time.monotonic()
+        self._launched = launch(self.variant, self._group)
         entry = engine_entry(self.variant.engine)
         request = say.Start(
-            engine=self.variant.engine, libraries=entry.libraries, slowdown=self._slowdown
+            engine=self.variant.engine, libraries=entry.recorded, slowdown=self._slowdown
         )
         doing = f"importing the engine {self.variant.engine!r}"
-        versions = self._ask(request, say.Started, doing, START_TIMEOUT_S).versions
-        self._forget_log()
-        return versions
+        started = self._ask(request, say.Started, doing, START_TIMEOUT_S)
+        start_s = time.monotonic() - began
+        self._launched.process.settle(guarded=started.leaves_orphans)
+        return _ready(self.variant, started, self._launched.keeping, start_s)
 
     def load(self) -> say.Loaded:
-        """Load the model and generate once, cold."""
-        request = say.Load(options=self.variant.options, base_dir=str(self.variant.base_dir))
+        """Load the model and generate once, cold.
+
+        On another host relative paths start from the home folder, as those of scp do.
+        """
+        base_dir = "~" if self.variant.host is not None else str(self.variant.base_dir)
+        request = say.Load(options=self.variant.options, base_dir=base_dir)
         loaded = self._ask(request, say.Loaded, "loading", self.variant.load_timeout_s)
         self.warnings = loaded.warnings
         return loaded
@@ -108,129 +125,136 @@ class Worker:
 
     def suspend(self) -> None:
         """Stop the process: threads that spin while idle would starve the one being timed."""
-        if self._process is not None and not self._suspended:
-            with contextlib.suppress(psutil.Error):
-                self._process.suspend()
-                self._suspended = True
+        if self._launched is not None and not self.lost and not self._suspended:
+            self._launched.process.suspend()
+            self._suspended = True
 
     def resume(self) -> None:
         """Let a suspended process go on."""
-        if self._process is not None and self._suspended:
-            with contextlib.suppress(psutil.Error):
-                self._process.resume()
+        if self._launched is not None and self._suspended:
+            self._launched.process.resume()
             self._suspended = False
 
     def close(self) -> None:
         """End the process, whatever it is doing. Never raises; may be called again."""
-        if self._process is not None:
-            for process in (*_children(self._process), self._process):
-                with contextlib.suppress(psutil.Error):
-                    process.kill()
-            with contextlib.suppress(psutil.Error):
-                self._process.wait(timeout=_END_TIMEOUT_S)
-        with contextlib.suppress(OSError, EOFError):
-            self._gateway.exit()
         self.lost = True
-        self._printed.close()
-        with contextlib.suppress(OSError):
-            Path(self._log).unlink()
-
-    def _forget_log(self) -> None:
-        """Take the log's name away where an open file lives on without it: nothing is left."""
-        if os.name == "posix":
-            with contextlib.suppress(OSError):
-                Path(self._log).unlink()
+        if self._launched is not None:
+            self._launched.process.kill()
+            with contextlib.suppress(*FAILURES):
+                self._launched.gateway.exit()
 
     def _ask(self, request: say.Request, answer: type[R], doing: str, timeout_s: float) -> R:
-        if self.lost:
-            raise WorkerCrashedError(
-                f"variant {self.variant.id!r} has no process any more: it was ended before {doing}"
-            )
+        launched = self._alive(doing)
         self.resume()
         try:
-            self._channel.send(say.pack(request))
-            data = self._receive(doing, timeout_s)
-        except OSError:
-            raise self._crashed(doing) from None
+            launched.channel.send(say.pack(request))
+            reply = say.unpack_reply(self._receive(launched, doing, timeout_s))
+        except OSError as exc:
+            raise self._crashed(launched, doing, exc) from None
+        except msgspec.MsgspecError as exc:
+            raise self._crashed(launched, doing, exc) from exc
         except BaseException:
             self.close()  # an answer may still come, and would be taken for the next one's
             raise
-        reply = say.unpack_reply(data)
         if isinstance(reply, say.Refused):
-            raise _engine_error(reply)
+            raise _engine_error(reply, self.variant)
         assert isinstance(reply, answer), f"{type(reply).__name__} is no answer to {doing}"
         return reply
 
-    def _receive(self, doing: str, timeout_s: float) -> Any:
+    def _alive(self, doing: str) -> Launched:
+        """Return what was launched, if it lives: what died while idle did not die of *doing*."""
+        if self.lost or self._launched is None:
+            raise WorkerCrashedError(
+                f"variant {self.variant.id!r} has no process any more: it was ended before {doing}"
+            )
+        ending = self._launched.process.ended()
+        if ending is None:
+            return self._launched
+        printed = _last_words(self._launched)
+        self.close()
+        raise WorkerCrashedError(
+            f"variant {self.variant.id!r} lost its process while it was idle, before {doing}: "
+            f"{ending}{printed}"
+        )
+
+    def _receive(self, launched: Launched, doing: str, timeout_s: float) -> Any:
         try:
-            return self._channel.receive(timeout=timeout_s)
-        except self._channel.TimeoutError:
+            return launched.channel.receive(timeout=timeout_s)
+        except launched.channel.TimeoutError:
             message = (
                 f"variant {self.variant.id!r} gave no answer within {timeout_s:g} s while {doing}, "
-                f"and its process was killed; if it needs longer, raise "
-                f"variants.{self.variant.id}.{_timeout_key(doing)}{self._last_words()}"
+                f"and its process was killed{self._advice(doing)}{_last_words(launched)}"
             )
             self.close()
             raise WorkerTimeoutError(message) from None
-        except (EOFError, self._channel.RemoteError) as exc:
-            raise self._crashed(doing) from exc
+        except (EOFError, execnet.RemoteError) as exc:
+            raise self._crashed(launched, doing, exc) from exc
 
-    def _crashed(self, doing: str) -> WorkerCrashedError:
+    def _advice(self, doing: str) -> str:
+        if doing.startswith("importing"):
+            return ""
+        key = "load_timeout_s" if doing in ("loading", "freeing the model") else "round_timeout_s"
+        return f"; if it needs longer, raise variants.{self.variant.id}.{key}"
+
+    def _crashed(self, launched: Launched, doing: str, exc: Exception) -> WorkerCrashedError:
         message = (
             f"variant {self.variant.id!r} lost its process while {doing}: "
-            f"{self._cause_of_death()}{self._last_words()}"
+            f"{_cause(launched, exc)}{_last_words(launched)}"
         )
         self.close()
         return WorkerCrashedError(message)
 
-    def _cause_of_death(self) -> str:
-        if self._process is None:
-            return "it ended before it was ready"
-        try:
-            status = self._process.wait(timeout=_END_TIMEOUT_S)
-        except psutil.TimeoutExpired:
-            return "it closed its channel"
-        return _explain(status)
 
-    def _last_words(self) -> str:
-        """Return the last lines that the process printed, as the end of a sentence."""
-        if self._printed.closed:
-            return ""
-        self._printed.seek(0)
-        lines = self._printed.read().decode("utf-8", errors="replace").splitlines()
-        last = [line.strip() for line in lines if line.strip()][-_LAST_LINES:]
-        return f" (it last printed: {' | '.join(last)})" if last else ""
+def _cause(launched: Launched, exc: Exception) -> str:
+    """Say why no answer came: an error outside of the loop, or how the process ended."""
+    if isinstance(exc, msgspec.MsgspecError):
+        return f"its answer could not be understood ({exc})"
+    error = exc if isinstance(exc, execnet.RemoteError) else _left_behind(launched.channel)
+    if error is not None:
+        return f"it failed with {str(error).strip().splitlines()[-1]}"
+    return launched.process.ended(_END_TIMEOUT_S) or "it closed its channel"
 
 
-def _new_log() -> str:
-    descriptor, path = tempfile.mkstemp(prefix="llmbench-", suffix=".log")
-    os.close(descriptor)
-    return path
-
-
-def _children(process: psutil.Process) -> list[psutil.Process]:
+def _left_behind(channel: Any) -> Exception | None:
+    """Return the error with which the far side closed *channel*, if it did."""
     try:
-        children: list[psutil.Process] = process.children(recursive=True)
-    except psutil.Error:
-        return []
-    return children
+        channel.waitclose(timeout=0)
+    except execnet.RemoteError as exc:
+        error: Exception = exc
+        return error
+    except (OSError, EOFError):
+        return None
+    return None
 
 
-def _engine_error(reply: say.Refused) -> EngineError:
+def _last_words(launched: Launched) -> str:
+    """Return the last lines that the process printed, as the end of a sentence."""
+    last = launched.process.last_lines()
+    return f" (it last printed: {' | '.join(last)})" if last else ""
+
+
+def _ready(
+    variant: Variant, started: say.Started, keeping: say.Keeping | None, start_s: float
+) -> Ready:
+    settings = dict(started.versions)
+    if variant.python is not None or variant.host is not None:
+        settings["python"] = started.python
+    if keeping is None:
+        return Ready(start_s=start_s, settings=settings, identity={})
+    context = {**keeping.context, "processors": str(keeping.processors)}
+    settings |= {f"host {name}": value for name, value in context.items()}
+    machine = {f"host {name}": value for name, value in keeping.machine.items()}
+    return Ready(start_s=start_s, settings=settings, identity=machine)
+
+
+def _engine_error(reply: say.Refused, variant: Variant) -> EngineError:
+    """Return what the engine refused; what is not installed has to be where the variant runs."""
     kind: type[EngineError] = getattr(errors, reply.kind)
+    place = ", ".join(
+        f"{key} = {value!r}"
+        for key, value in (("host", variant.host), ("python", variant.python))
+        if value is not None
+    )
+    if kind is EngineNotInstalledError and place:
+        return kind(f"{reply.message} (for {place})")
     return kind(reply.message)
-
-
-def _timeout_key(doing: str) -> str:
-    return "load_timeout_s" if doing == "loading" else "round_timeout_s"
-
-
-def _explain(status: int | None) -> str:
-    """Say how a process with this exit status ended; negative ones are signals."""
-    if status is None:
-        return "its exit status is unknown"
-    if status >= 0:
-        return _WINDOWS_CRASHES.get(status, f"it exited with status {status}")
-    name = signal.Signals(-status).name
-    hint = " (out of memory? the kernel kills with this signal)" if name == "SIGKILL" else ""
-    return f"it was killed by {name}{hint}"

@@ -1,9 +1,12 @@
 """What crosses between the session and a worker: tagged structs as msgpack bytes.
 
 Nothing crosses while tokens are being timed: the session asks once, the worker answers once.
+What crosses to the keeper of another host, beside its worker, is at the end.
 """
 
 from __future__ import annotations
+
+from typing import Protocol
 
 import msgspec
 
@@ -11,6 +14,17 @@ from pytest_llmbench.domain.case import Parameters
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.trace import Contention, Life, Memory, Trace
+
+
+class Channel(Protocol):
+    """What the far side needs of execnet's channel: to send, and to be iterated."""
+
+    def send(self, item: bytes) -> None:
+        """Send bytes to the session."""
+
+    def __iter__(self) -> Channel: ...
+
+    def __next__(self) -> bytes: ...
 
 
 class _Said(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -26,7 +40,7 @@ class Start(_Said, frozen=True, kw_only=True):
 
 
 class Load(_Said, frozen=True, kw_only=True):
-    """Load the model, then generate once, cold."""
+    """Load the model, then generate once, cold. *base_dir* may be ``~``, the home folder."""
 
     options: dict[str, object]
     base_dir: str
@@ -45,10 +59,20 @@ class Free(_Said, frozen=True, kw_only=True):
 
 
 class Started(_Said, frozen=True, kw_only=True):
-    """The libraries are imported; *pid* is the worker's process."""
+    """The libraries are imported.
+
+    Attributes:
+        pid: the worker's process.
+        python: implementation and version of its interpreter.
+        versions: of the engine's libraries.
+        leaves_orphans: whether something of it would live on if the session were killed: a
+            server that the engine starts, or the worker where the kernel doesn't end it.
+    """
 
     pid: int
+    python: str
     versions: dict[str, str]
+    leaves_orphans: bool
 
 
 class Loaded(_Said, frozen=True, kw_only=True):
@@ -81,15 +105,76 @@ class Refused(_Said, frozen=True, kw_only=True):
     message: str
 
 
+class Keeping(_Said, frozen=True, kw_only=True):
+    """A keeper is up: where the worker is going to run.
+
+    Attributes:
+        pid: the keeper's process, the worker's parent.
+        executable: its interpreter.
+        log: file that takes what the worker prints.
+        mark: what the worker's children are to carry.
+        machine: the host's identity, see :func:`.host_environment`.
+        context: its context, likewise.
+        processors: how many it has.
+    """
+
+    pid: int
+    executable: str
+    log: str
+    mark: str
+    machine: dict[str, str]
+    context: dict[str, str]
+    processors: int
+
+
+class Watch(_Said, frozen=True, kw_only=True):
+    """The worker is process *pid*."""
+
+    pid: int
+
+
+class Suspend(_Said, frozen=True, kw_only=True):
+    """Stop the worker and its children."""
+
+
+class Resume(_Said, frozen=True, kw_only=True):
+    """Let them go on."""
+
+
+class Settle(_Said, frozen=True, kw_only=True):
+    """The worker is up; *guarded*: its children have to be ended if the keeper is killed."""
+
+    guarded: bool
+
+
+class AskEnd(_Said, frozen=True, kw_only=True):
+    """Say how the worker ended, if it does so within *wait_s* seconds."""
+
+    wait_s: float
+
+
+class Kill(_Said, frozen=True, kw_only=True):
+    """End the worker and its children."""
+
+
+class Told(_Said, frozen=True, kw_only=True):
+    """A keeper's answer: how the worker ended, if it did, and the *lines* it last printed."""
+
+    ending: str | None
+    lines: tuple[str, ...]
+
+
 Request = Start | Load | Generate | Free
 Reply = Started | Loaded | Generated | Freed | Refused
+Errand = Watch | Suspend | Resume | Settle | AskEnd | Kill
 
 _encoder = msgspec.msgpack.Encoder()
 _requests: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
 _replies: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
+_errands: msgspec.msgpack.Decoder[Errand] = msgspec.msgpack.Decoder(Errand)
 
 
-def pack(message: Request | Reply) -> bytes:
+def pack(message: Request | Reply | Errand | Keeping | Told) -> bytes:
     """Return *message* as bytes."""
     return _encoder.encode(message)
 
@@ -102,3 +187,18 @@ def unpack_request(data: bytes) -> Request:
 def unpack_reply(data: bytes) -> Reply:
     """Return the reply in *data*."""
     return _replies.decode(data)
+
+
+def unpack_errand(data: bytes) -> Errand:
+    """Return the errand in *data*."""
+    return _errands.decode(data)
+
+
+def unpack_keeping(data: bytes) -> Keeping:
+    """Return a keeper's introduction."""
+    return msgspec.msgpack.decode(data, type=Keeping)
+
+
+def unpack_told(data: bytes) -> Told:
+    """Return a keeper's answer."""
+    return msgspec.msgpack.decode(data, type=Told)

@@ -77,9 +77,7 @@ def measured(device: str = "cpu", clock: Iterator[float] | None = None, **sampli
     ticks = clock or iter(range(1000))
     measuring = Measuring(
         worker,  # type: ignore[arg-type]
-        ModelFacts(
-            identity={}, settings={}, model_bytes=None, context_tokens=None, device=device
-        ),
+        ModelFacts(identity={}, settings={}, model_bytes=None, context_tokens=None, device=device),
         case,
         Quiet(),
         processors=2,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -13,25 +11,9 @@ from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.worker import WorkerPool
 from pytest_llmbench.worker.child import FIRST_PARAMETERS
 from tests.support import variant
+from tests.worker.conftest import pid_of, stops
 
 HELLO = (Message(role="user", content="hello"),)
-
-
-@pytest.fixture
-def pool() -> Iterator[WorkerPool]:
-    pool = WorkerPool()
-    yield pool
-    pool.close()
-
-
-def stops(worker) -> bool:
-    """Whether the process is stopped, which the kernel does a moment after the signal."""
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        if worker._process.status() == psutil.STATUS_STOPPED:
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def test_memory_belongs_to_the_variant_and_comes_back(pool: WorkerPool) -> None:
@@ -55,11 +37,11 @@ def test_opening_another_suspends_the_first_and_asking_resumes_it(pool: WorkerPo
     first.start()
     first.load()
     second = pool.open(variant("second", "scripted"))
-    assert stops(first)
+    assert stops(pid_of(first))
     second.start()
     second.load()
     pool.focus(first)
-    assert stops(second)
+    assert stops(pid_of(second))
     assert first.generate(HELLO, FIRST_PARAMETERS, "a test").trace.token_ids
 
 
@@ -68,7 +50,7 @@ def test_closing_the_pool_ends_stopped_workers_too(pool: WorkerPool) -> None:
     first.start()
     second = pool.open(variant("second", "scripted"))
     second.start()
-    pids = [first._process.pid, second._process.pid]
+    pids = [pid_of(first), pid_of(second)]
     pool.close()
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
@@ -81,8 +63,9 @@ def test_warnings_are_distinct_and_named(pool: WorkerPool) -> None:
 
 def test_the_worker_is_another_process_without_torch(pool: WorkerPool) -> None:
     worker = pool.open(variant("v", "scripted"))
-    assert worker.start() == {}
-    assert worker._process.pid != os.getpid()
+    ready = worker.start()
+    assert (ready.settings, ready.identity) == ({}, {})
+    assert pid_of(worker) != os.getpid()
 
 
 def test_a_slowdown_is_planted_in_the_loop(pool: WorkerPool) -> None:
