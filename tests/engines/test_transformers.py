@@ -120,17 +120,24 @@ def test_a_template_that_is_not_there_is_refused(tmp_path: Path) -> None:
         bare.encode(QUESTION, msgspec.structs.replace(GREEDY, chat=True))
 
 
+def test_fixed_length_goes_on_past_the_end_and_bans_nothing(engine: TransformersEngine) -> None:
+    natural = run(engine)[1].ids
+    fixed = run(engine, msgspec.structs.replace(GREEDY, length="fixed"))[1].ids
+    assert natural[-1] in engine._weights.decoding.ends
+    assert len(natural) < len(fixed) == GREEDY.max_new_tokens
+    assert fixed[: len(natural)] == natural
+
+
 @pytest.mark.parametrize("parameters", [GREEDY, msgspec.structs.replace(GREEDY, length="fixed")])
 def test_stamps_by_scores_are_those_by_stream(
     engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch, parameters: Parameters
 ) -> None:
     """The way that MPS is clocked gives the same tokens, one stamp each, on any device."""
-    from pytest_llmbench.engines import transformers as module
+    from pytest_llmbench.engines.transformers import engine as module
+    from pytest_llmbench.engines.transformers.stamps import ScoredStamps
 
     streamed = run(engine, parameters)[1]
-    monkeypatch.setattr(
-        module, "_watch", lambda stamps, torch, _: module._ScoredStamps(stamps, torch)
-    )
+    monkeypatch.setattr(module, "watch", lambda stamps, torch, _: ScoredStamps(stamps, torch))
     scored = run(engine, parameters)[1]
     assert scored.ids == streamed.ids
     assert len(scored.ns) == len(streamed.ns)
@@ -197,7 +204,7 @@ def test_free_gives_the_model_back(engine: TransformersEngine) -> None:
     import weakref
 
     other = loaded()
-    model = weakref.ref(other._model)
+    model = weakref.ref(other._weights.model)
     other.free()
     gc.collect()
     assert model() is None
