@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_llmbench.engines.ollama.address import is_loopback, port_of, server_address
+from pytest_llmbench.engines.loopback import is_loopback
+from pytest_llmbench.engines.ollama.address import server_address
 from pytest_llmbench.engines.ollama.model import full_name
 
 
@@ -57,7 +58,6 @@ def test_what_is_no_address_says_where_it_stands(told: str) -> None:
 )
 def test_this_machine_s_addresses(address: str, here: bool) -> None:
     assert is_loopback(address) == here
-    assert port_of(address) == 1
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from pytest_llmbench.domain.case import Parameters
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.trace import EngineTimings, ReportedMemory
 from pytest_llmbench.engines import Served
+from pytest_llmbench.engines.loopback import is_loopback
 from pytest_llmbench.engines.openai import OpenAIEngine, OpenAIOptions, exo
-from pytest_llmbench.engines.openai.client import is_loopback
 from pytest_llmbench.engines.openai.profiles import PROFILES
 from pytest_llmbench.engines.openai.request import Asked, body_of
 from pytest_llmbench.engines.protocol import Generation, Stamps

@@ -13,8 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pytest_llmbench.engines.loopback import processes_listening
 from pytest_llmbench.engines.openai import OpenAIEngine
-from pytest_llmbench.engines.openai.serve import Server, answers, free_port, processes_listening
+from pytest_llmbench.engines.openai.serve import Server, answers, free_port
 from pytest_llmbench.engines.protocol import Stamps
 from pytest_llmbench.errors import CaseError, LoadError
 from tests.engines import openai_server
@@ -140,6 +141,7 @@ def test_a_server_that_dies_in_a_round_is_named_with_its_last_lines(
 PARENT = """
 import sys, time
 from pathlib import Path
+from pytest_llmbench.engines.loopback import processes_listening
 from pytest_llmbench.engines.openai.serve import Server, answers
 port = int(sys.argv[2])
 server = Server((sys.executable, sys.argv[1], str(port)), Path.cwd(), {"PYTHONPATH": sys.argv[3]})

@@ -8,7 +8,6 @@ may be ``0.0.0.0``, which a client has to read as this machine.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
@@ -50,22 +49,6 @@ def address_problem(told: str) -> str | None:
     if parts.scheme not in _PORTS or port == 0 or _has_rest(parts):
         return f"{told!r} is no address of a server; {remedy}"
     return None
-
-
-def is_loopback(address: str) -> bool:
-    """Whether *address* is this machine's own."""
-    host = urlsplit(address).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def port_of(address: str) -> int:
-    """Return the port of a complete *address*."""
-    port = urlsplit(address).port
-    assert port is not None, "a complete address has a port"
-    return port
 
 
 def _parts(told: str) -> SplitResult:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from pytest_llmbench.engines.ollama.address import is_loopback
+from pytest_llmbench.engines.loopback import is_loopback
 from pytest_llmbench.errors import EngineError
 
 if TYPE_CHECKING:

@@ -21,14 +21,14 @@ from pytest_llmbench.domain.case import Parameters
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.trace import EngineTimings, FinishReason, ReportedMemory
-from pytest_llmbench.engines.ollama.address import is_loopback, port_of, server_address
+from pytest_llmbench.engines.loopback import is_loopback, processes_listening
+from pytest_llmbench.engines.ollama.address import server_address
 from pytest_llmbench.engines.ollama.answers import Chunk, Shown
 from pytest_llmbench.engines.ollama.client import Client, ServerProblem, raised_as
 from pytest_llmbench.engines.ollama.cold import ColdRounds
 from pytest_llmbench.engines.ollama.facts import check_usable, model_facts
 from pytest_llmbench.engines.ollama.model import ServedModel
 from pytest_llmbench.engines.ollama.options import OllamaOptions
-from pytest_llmbench.engines.ollama.processes import ServerProcesses
 from pytest_llmbench.engines.ollama.request import Request, request_for, sampling
 from pytest_llmbench.engines.protocol import Encoded, Generation, Stamps
 from pytest_llmbench.errors import CaseError, EngineNotInstalledError, LoadError
@@ -44,7 +44,7 @@ class OllamaEngine:
         self._options = OllamaOptions(model="none")
         self._shown = Shown()
         self._context: int | None = None
-        self._processes: ServerProcesses | None = None
+        self._address = ""
         self._client: Client
         self._model: ServedModel
         self._cold: ColdRounds
@@ -122,7 +122,8 @@ class OllamaEngine:
 
     def processes(self) -> tuple[int, ...] | None:
         """Return the ids of ``ollama serve`` and its children, where they are on this machine."""
-        return self._processes.ids() if self._processes is not None else None
+        here = is_loopback(self._address)
+        return processes_listening(self._address) if here else None
 
     def reported_memory(self) -> ReportedMemory | None:
         """Return what ``/api/ps`` says: nothing at all once the model is unloaded."""
@@ -144,8 +145,6 @@ class OllamaEngine:
             raise LoadError(str(exc)) from exc
         self._client = self._new_client()
         self._model = ServedModel(self._client, asked)
-        if is_loopback(self._address):
-            self._processes = ServerProcesses(port_of(self._address))
 
     def _new_client(self) -> Client:
         options = self._options

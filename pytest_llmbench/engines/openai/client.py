@@ -8,13 +8,13 @@ has just given up; over HTTPS, where that costs a handshake, they are kept.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final, NoReturn
 from urllib.parse import urlsplit
 
 import msgspec
 
+from pytest_llmbench.engines.loopback import is_loopback
 from pytest_llmbench.engines.openai.options import OpenAIOptions
 from pytest_llmbench.errors import CaseError
 
@@ -35,16 +35,6 @@ class HTTPStatusError(CaseError):
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
-
-
-def is_loopback(url: str) -> bool:
-    """Whether *url* is on this machine."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return False
 
 
 class Client:

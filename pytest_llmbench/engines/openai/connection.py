@@ -9,13 +9,14 @@ from typing import Final
 
 from pytest_llmbench.domain.case import Parameters
 from pytest_llmbench.domain.suite import Message
+from pytest_llmbench.engines.loopback import is_loopback, processes_listening
 from pytest_llmbench.engines.openai import exo
-from pytest_llmbench.engines.openai.client import Client, is_loopback
+from pytest_llmbench.engines.openai.client import Client
 from pytest_llmbench.engines.openai.options import OpenAIOptions
 from pytest_llmbench.engines.openai.probe import ServerFacts, ask_server, at_least, is_ready
 from pytest_llmbench.engines.openai.profiles import EXO
 from pytest_llmbench.engines.openai.request import CHAT, Asked, body_of, defeat_of
-from pytest_llmbench.engines.openai.serve import Server, answers, free_port, processes_listening
+from pytest_llmbench.engines.openai.serve import Server, answers, free_port
 from pytest_llmbench.engines.openai.stream import read_answer
 from pytest_llmbench.errors import EngineError, LoadError
 

@@ -21,8 +21,9 @@ from pytest_llmbench.domain.case import Parameters
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.trace import ReportedMemory
+from pytest_llmbench.engines.loopback import is_loopback
 from pytest_llmbench.engines.openai import exo
-from pytest_llmbench.engines.openai.client import HTTPStatusError, is_loopback
+from pytest_llmbench.engines.openai.client import HTTPStatusError
 from pytest_llmbench.engines.openai.connection import Connection
 from pytest_llmbench.engines.openai.files import identity_of, named_files, without_folders
 from pytest_llmbench.engines.openai.options import OpenAIOptions

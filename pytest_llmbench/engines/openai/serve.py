@@ -25,8 +25,6 @@ _LAST_LINES: Final = 5
 _LAST_BYTES: Final = 8192
 _REAPED_S: Final = 0.3
 _WAITS_S: Final = (0.05, 0.25)
-_STRANGERS: Final = ("docker-proxy", "ssh", "sshd", "rootlessport", "slirp4netns")
-"""Processes that listen for a server which is elsewhere or out of sight."""
 
 
 def free_port() -> int:
@@ -171,30 +169,3 @@ class Server:
         self._printed.close()
         with contextlib.suppress(OSError):
             self._log.unlink()
-
-
-def processes_listening(url: str) -> tuple[int, ...] | None:
-    """Return the processes that serve *url*, which is on this machine, and all below them.
-
-    ``None`` where the system does not tell, or where what listens only passes on: a container's
-    proxy, a tunnel.
-    """
-    import psutil
-
-    port = urlsplit(url).port
-    try:
-        connections = psutil.net_connections(kind="tcp")
-        owners = {
-            found.pid
-            for found in connections
-            if found.status == psutil.CONN_LISTEN and found.laddr.port == port
-        }
-        if not owners or None in owners:
-            return None
-        roots = [psutil.Process(pid) for pid in owners]
-        if any(root.name() in _STRANGERS for root in roots):
-            return None
-        below = [child for root in roots for child in root.children(recursive=True)]
-    except psutil.Error:
-        return None
-    return tuple(sorted({process.pid for process in (*roots, *below)}))
