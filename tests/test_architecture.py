@@ -71,8 +71,8 @@ def test_imports_go_down_only(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_only_the_plugin_and_public_fakes_import_pytest(path: Path) -> None:
-    if path.relative_to(PACKAGE).parts[0] != "plugin":
+def test_only_the_plugin_and_the_contract_import_pytest(path: Path) -> None:
+    if path.relative_to(PACKAGE).parts[0] not in ("plugin", "testing"):
         assert not {n for n in imports_of(path) if n.split(".")[0] in ("pytest", "_pytest")}
 
 
@@ -89,6 +89,21 @@ def test_importing_the_package_loads_the_standard_library_only() -> None:
     tops = {name.split(".")[0] for name in loaded}
     assert {name for name in loaded if name.startswith("pytest_llmbench")} == {"pytest_llmbench"}
     assert tops - {"pytest_llmbench"} <= sys.stdlib_module_names
+
+
+def test_the_scripted_engine_is_there_without_pytest() -> None:
+    loaded = loaded_by("from pytest_llmbench.testing import ScriptedEngine, ScriptedOptions")
+    assert "pytest_llmbench.engines.scripted" in loaded
+    assert not {name for name in loaded if name.split(".")[0] in ("pytest", "_pytest", "execnet")}
+    assert "pytest" in loaded_by("from pytest_llmbench.testing import EngineContract")
+
+
+def test_the_registry_loads_no_engine() -> None:
+    loaded = loaded_by("from pytest_llmbench.engines import engine_options; engine_options()")
+    assert "pytest_llmbench.engines.registry" in loaded
+    engines = {"transformers", "llama_cpp", "mlx", "openai", "ollama", "scripted"}
+    assert not {name for name in engines if f"pytest_llmbench.engines.{name}" in loaded}
+    assert not {"torch", "transformers", "llama_cpp", "mlx", "httpx"} & loaded
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--co", "-q"]])

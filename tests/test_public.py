@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 import pytest_llmbench
+import pytest_llmbench.engines
 import pytest_llmbench.testing
 
+MODULES = [pytest_llmbench, pytest_llmbench.engines, pytest_llmbench.testing]
 
-@pytest.mark.parametrize("module", [pytest_llmbench, pytest_llmbench.testing])
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_all_is_sorted_and_there(module: object) -> None:
     names = module.__all__  # type: ignore[attr-defined]
     assert list(names) == sorted(names)
@@ -22,11 +25,27 @@ def test_all_is_sorted_and_there(module: object) -> None:
 
 def test_dir_shows_the_public_names_only() -> None:
     assert dir(pytest_llmbench) == sorted(pytest_llmbench.__all__)
+    assert dir(pytest_llmbench.testing) == sorted(pytest_llmbench.testing.__all__)
 
 
 def test_other_names_are_refused() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         pytest_llmbench.nothing  # noqa: B018 — reading it is the test
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        pytest_llmbench.testing.nothing  # noqa: B018 — as above
+
+
+def test_what_an_engine_is_written_with_is_in_one_place() -> None:
+    """Every name in the signatures of the protocol, and the errors that it speaks of."""
+    from pytest_llmbench.engines import protocol
+
+    text = Path(protocol.__file__).read_text("utf-8")
+    used = set(re.findall(r"\b[A-Z]\w+(?=\b)", text.partition("class Engine(")[2]))
+    public = set(pytest_llmbench.engines.__all__)
+    needed = {"Encoded", "Generation", "Message", "ModelFacts", "Parameters", "ReportedMemory"}
+    needed |= {"CaseError", "EngineNotInstalledError", "LoadError", "Stamps", "Survey"}
+    assert needed <= used
+    assert needed | {"EngineEntry", "EngineKeys", "EngineTimings", "Served"} <= public
 
 
 def test_the_plugin_is_registered_by_its_entry_point() -> None:

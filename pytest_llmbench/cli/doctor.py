@@ -7,15 +7,14 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
-from pytest_llmbench.cli.configuration import TO_BEGIN, Found, look_for_config
-from pytest_llmbench.cli.doctor_engines import EngineState, engine_states, variant_problem
+from pytest_llmbench.cli.configuration import TO_BEGIN, look_for_config
+from pytest_llmbench.cli.doctor_engines import EngineState, engine_states
 from pytest_llmbench.cli.doctor_quiet import Quiet, read_quiet, waiting
+from pytest_llmbench.cli.doctor_variants import findings
 from pytest_llmbench.cli.exits import Exit
-from pytest_llmbench.cli.output import heading, say, say_table
-from pytest_llmbench.config import check_variants
+from pytest_llmbench.cli.output import NO_BREAK, heading, say, say_wrapped
 from pytest_llmbench.domain.record import Environment
-from pytest_llmbench.engines import engine_options
-from pytest_llmbench.errors import ConfigError
+from pytest_llmbench.engines.registry import discovered
 from pytest_llmbench.probes.contention import read_load
 from pytest_llmbench.probes.environment import host_environment, library_versions
 from pytest_llmbench.probes.machine import machine_label
@@ -45,15 +44,16 @@ def run(arguments: argparse.Namespace) -> Exit:
     if found is None:
         say(f"  none here; {TO_BEGIN}")
         return Exit.FINE
-    problems = dict(_problems(found, states))
-    _say_variants(found, problems)
-    return Exit.NO if any(problems.values()) else Exit.FINE
+    told = findings(found, states)
+    say(f"  {found.shown}")
+    say_wrapped(((name, finding.words) for name, finding in told.items()), indent="    ")
+    return Exit.FINE if all(finding.can_run for finding in told.values()) else Exit.NO
 
 
 def _say_machine(environment: Environment) -> None:
     identity, context = environment.identity, environment.context
     say("machine")
-    say_table(
+    say_wrapped(
         [
             ("label", machine_label(identity)),
             ("python", context["python"]),
@@ -81,21 +81,41 @@ def _gpus(environment: Environment) -> str:
 
 def _say_engines(states: dict[str, EngineState]) -> None:
     heading("engines")
-    say_table((state.name, *_engine_cells(state)) for state in states.values())
+    say_wrapped(row for state in states.values() for row in _engine_rows(state))
+    if discovered().ignored:
+        say_wrapped(("ignored", problem) for problem in discovered().ignored.values())
 
 
-def _engine_cells(state: EngineState) -> tuple[str, str]:
-    versions = ", ".join(f"{name} {version}" for name, version in state.versions.items())
-    if state.problem is not None:
-        return "no", f"{state.problem}{f' (installed: {versions})' if versions else ''}"
-    devices = f"devices: {', '.join(state.devices)}" if state.devices else ""
-    parts = [part for part in (devices, versions, *state.notes) if part]
-    return "works", "; ".join(parts) or "built in"
+def _engine_rows(state: EngineState) -> Iterator[tuple[str, ...]]:
+    """Yield an engine's rows: the first says whether it works, the others have no name."""
+    yield (state.name, "works") if state.problem is None else (state.name, "no", state.problem)
+    for what, text in (
+        ("from", state.package or ""),
+        ("devices", ", ".join(state.devices)),
+        ("libraries", _versions(state.versions)),
+        ("optional", _versions(state.optional)),
+        ("missing", _lacking(state)),
+    ):
+        if text:
+            yield "", what, text
+    for number, note in enumerate(state.notes):
+        yield "", "" if number else "notes", note
+
+
+def _versions(versions: dict[str, str]) -> str:
+    return ", ".join(f"{name}{NO_BREAK}{version}" for name, version in versions.items())
+
+
+def _lacking(state: EngineState) -> str:
+    if not state.lacking or state.problem is not None:
+        return ""
+    names, line = ", ".join(state.lacking), NO_BREAK.join(state.lacking)
+    return f"{names}, for some keys; type: pip{NO_BREAK}install{NO_BREAK}{line}"
 
 
 def _say_quiet(quiet: Quiet, nvml: Nvml | None) -> None:
     heading("can other work on this machine be noticed?")
-    say_table(
+    say_wrapped(
         [
             ("waiting for a processor", _run_delay(quiet)),
             ("time taken by the hypervisor", _steal(quiet)),
@@ -104,7 +124,7 @@ def _say_quiet(quiet: Quiet, nvml: Nvml | None) -> None:
     )
     heading("is it quiet now?")
     load = read_load()
-    say_table(
+    say_wrapped(
         [
             ("load average of a minute", "unknown" if load is None else f"{load:g}"),
             ("one thread waited", waiting(quiet.one)),
@@ -112,7 +132,7 @@ def _say_quiet(quiet: Quiet, nvml: Nvml | None) -> None:
             ("result", quiet.disturbed or "quiet"),
         ]
     )
-    say(f"  {quiet.advice}")
+    say_wrapped([(quiet.advice,)])
 
 
 def _run_delay(quiet: Quiet) -> str:
@@ -136,22 +156,3 @@ def _clocks(nvml: Nvml | None) -> str:
     if not library_versions(["nvidia-ml-py"]):
         return _NO_NVML_PACKAGE
     return "no: there is no NVIDIA GPU, or no driver for it"
-
-
-def _problems(found: Found, states: dict[str, EngineState]) -> Iterator[tuple[str, str | None]]:
-    """Yield each variant and why it can't run here, ``None`` where it can."""
-    for name, variant in found.config.variants.items():
-        try:
-            check_variants(found.config, [name], engine_options(), shown=found.shown)
-        except ConfigError as exc:
-            yield name, str(exc)
-        else:
-            yield name, variant_problem(variant, states)
-
-
-def _say_variants(found: Found, problems: dict[str, str | None]) -> None:
-    say(f"  {found.shown}")
-    say_table(
-        ((name, f"can't run: {why}" if why else "can run") for name, why in problems.items()),
-        indent="    ",
-    )

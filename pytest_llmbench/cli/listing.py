@@ -21,7 +21,8 @@ from pytest_llmbench.config import BUILTIN_SUITES, read_builtin
 from pytest_llmbench.config.place import Place
 from pytest_llmbench.domain.suite import Prompt, Suite
 from pytest_llmbench.domain.variant import Variant
-from pytest_llmbench.engines import engines
+from pytest_llmbench.engines import EngineEntry, engines
+from pytest_llmbench.engines.registry import discovered
 from pytest_llmbench.runner.plan import suite_cases
 
 _NOTHING_SET: Final[tuple[object, ...]] = (None, (), {}, [])
@@ -65,10 +66,14 @@ def _say_beginning() -> None:
     say("no configuration here (llmbench.toml, or [tool.llmbench] in pyproject.toml)")
     say(TO_BEGIN)
     heading("engines")
-    say_table(
-        (name, entry.install or "built in: plays a script, for tests")
-        for name, entry in engines().items()
-    )
+    say_table((name, _origin(name, entry)) for name, entry in engines().items())
+
+
+def _origin(name: str, entry: EngineEntry) -> str:
+    """Return the line that installs an engine's libraries; whose it is where it needs none."""
+    package = discovered().packages.get(name)
+    own = f"of {package}" if package else "built in: plays a script, for tests"
+    return entry.install or own
 
 
 def _say_config(found: Found) -> None:

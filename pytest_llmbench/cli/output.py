@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Final, TextIO
 
 from pytest_llmbench.runner.progress import Progress, Quiet
 
 _CLEAR: Final = "\r\x1b[2K"
+NO_BREAK: Final = "\N{NO-BREAK SPACE}"
+"""Stands for a space at which :func:`say_wrapped` does not go on in the next line."""
+
 _GAP: Final = "  "
+_WIDE: Final = 100
+_NARROW: Final = 24
 
 
 def say(text: str = "") -> None:
@@ -27,6 +33,28 @@ def say_table(rows: Iterable[Sequence[str]], *, indent: str = "  ") -> None:
     for row in every:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=False))
         say(f"{indent}{_GAP.join(cells)}".rstrip())
+
+
+def say_wrapped(rows: Iterable[Sequence[str]], *, indent: str = "  ") -> None:
+    """Write *rows* as :func:`say_table` does; a last cell that is too long goes on below itself.
+
+    On a pipe lines are as long as on a wide terminal.
+    """
+    every = [tuple(row) for row in rows]
+    room = shutil.get_terminal_size(fallback=(_WIDE, 24)).columns - len(indent)
+    before = [*column_widths(every)]
+    say_table((line for row in every for line in _wrapped(row, before, room)), indent=indent)
+
+
+def _wrapped(row: Sequence[str], widths: Sequence[int], room: int) -> list[tuple[str, ...]]:
+    """Return *row* as several, the parts of its last cell in one column."""
+    *first, last = row
+    left = room - sum(width + len(_GAP) for width in widths[: len(first)])
+    parts = textwrap.wrap(
+        last, max(left, _NARROW), break_long_words=False, break_on_hyphens=False
+    ) or [""]
+    parts = [part.replace(NO_BREAK, " ") for part in parts]
+    return [(*first, parts[0]), *((*("",) * len(first), part) for part in parts[1:])]
 
 
 def column_widths(rows: Sequence[Sequence[str]]) -> tuple[int, ...]:

@@ -90,7 +90,7 @@ def _variants(baseline: Baseline) -> dict[str, _Series]:
 def _versions(session: BaselineSession) -> str:
     """Return the versions of Python, this package and the engines' libraries."""
     context = session.environment.context
-    libraries = {name for entry in engines().values() for name in entry.libraries}
+    libraries = {name for entry in engines().values() for name in entry.recorded}
     versions = {
         name: version
         for variant in session.variants.values()

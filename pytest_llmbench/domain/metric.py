@@ -252,9 +252,7 @@ _ALL: Final = (
         floor=16 * _MIB,
     ),
     _memory("device_reserved_peak_bytes", "peak of the device allocator's pool", of="case"),
-    _memory(
-        "reported_bytes", "memory that the server says the model takes", of="case", gated=True
-    ),
+    _memory("reported_bytes", "memory that the server says the model takes", of="case", gated=True),
     _memory(
         "reported_device_bytes",
         "device memory that the server says the model takes",

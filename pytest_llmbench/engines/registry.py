@@ -6,54 +6,18 @@ the engine's, the object an :class:`EngineEntry`.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import importlib
+import sys
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from types import MappingProxyType
-from typing import Final, cast
+from typing import Final
 
 from pytest_llmbench.domain.variant import EngineKeys
+from pytest_llmbench.engines.discovery import ENTRY_POINTS, Discovered, discover
+from pytest_llmbench.engines.entry import EngineEntry, check_needs, started
 from pytest_llmbench.engines.protocol import Engine
-from pytest_llmbench.errors import ConfigError
-
-ENTRY_POINTS: Final = "pytest_llmbench.engines"
-"""The entry-point group of other people's engines."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class EngineEntry:
-    """One engine: where its adapter lives and what it needs.
-
-    Attributes:
-        module: holds the adapter; importing it must not import the engine's library.
-        adapter: the class that implements :class:`.Engine`.
-        options: the struct (an :class:`.EngineKeys`) of the keys that ``[variants.NAME]`` may
-            hold for it.
-        install: the line to type that installs its libraries; ``None`` needs none.
-        libraries: distributions that it needs; their versions are recorded.
-        optional: distributions that some of its keys need; recorded where they are installed.
-        survey: a function of *module* that imports the library and returns a
-            :class:`.Survey` for ``llmbench doctor``; ``None`` where there is nothing to ask.
-    """
-
-    module: str
-    adapter: str
-    options: str
-    install: str | None = None
-    libraries: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-    survey: str | None = None
-
-    def options_type(self) -> type[EngineKeys]:
-        """Return the struct of the engine's keys."""
-        return cast("type[EngineKeys]", getattr(importlib.import_module(self.module), self.options))
-
-    def create(self) -> Engine:
-        """Return a new adapter; its libraries are imported by its ``start``."""
-        adapter: type[Engine] = getattr(importlib.import_module(self.module), self.adapter)
-        return adapter()
+from pytest_llmbench.errors import ConfigError, EngineNotInstalledError, LoadError
 
 
 def _extra(name: str) -> str:
@@ -100,6 +64,7 @@ BUILT_IN: Final[Mapping[str, EngineEntry]] = MappingProxyType(
             options="OllamaOptions",
             install=_extra("openai"),
             libraries=("httpx",),
+            survey="survey",
         ),
         "scripted": EngineEntry(
             module="pytest_llmbench.engines.scripted",
@@ -111,20 +76,15 @@ BUILT_IN: Final[Mapping[str, EngineEntry]] = MappingProxyType(
 """Every engine that comes with this package."""
 
 
-@functools.cache
 def engines() -> Mapping[str, EngineEntry]:
-    """Return every engine: those built in, then those of other packages.
+    """Return every engine that can be used: those built in, then those of other packages."""
+    return MappingProxyType({**BUILT_IN, **discovered().entries})
 
-    Raises:
-        ConfigError: a package's entry point can't be loaded, holds no :class:`EngineEntry`, or
-            takes a name that is taken.
-    """
-    found = dict(BUILT_IN)
-    for point in metadata.entry_points(group=ENTRY_POINTS):
-        if point.name in found:
-            raise _refused(point, "that name is taken; give it another")
-        found[point.name] = _loaded(point)
-    return MappingProxyType(found)
+
+@functools.cache
+def discovered() -> Discovered:
+    """Return the engines of other packages, those that can't be used among them."""
+    return discover(metadata.entry_points(group=ENTRY_POINTS), BUILT_IN)
 
 
 def engine_entry(name: str) -> EngineEntry:
@@ -133,25 +93,53 @@ def engine_entry(name: str) -> EngineEntry:
 
 
 def engine_options() -> dict[str, Callable[[], type[EngineKeys]]]:
-    """Return, for each engine, the function that gives the struct of its keys."""
-    return {name: entry.options_type for name, entry in engines().items()}
+    """Return, for each engine, the function that gives the struct of its keys.
+
+    The function of an engine that can't be used raises :class:`.ConfigError`.
+    """
+    usable = {name: functools.partial(_keys_of, name) for name in engines()}
+    broken = {name: functools.partial(_refuse, why) for name, why in discovered().problems.items()}
+    return {**usable, **broken}
 
 
 def create_engine(name: str) -> Engine:
-    """Return a new adapter of the engine *name*."""
+    """Return a new adapter of the engine *name*, not started."""
     return engine_entry(name).create()
 
 
-def _loaded(point: metadata.EntryPoint) -> EngineEntry:
+def start_engine(name: str) -> Engine:
+    """Return a new adapter of the engine *name*, its libraries imported.
+
+    Raises:
+        EngineNotInstalledError: the engine, or one of its libraries, is absent for this Python.
+        LoadError: the engine is here, but broken.
+    """
+    entry = engines().get(name)
+    if entry is not None:
+        return started(name, entry)
+    if name in discovered().problems:
+        raise LoadError(discovered().problems[name])
+    raise EngineNotInstalledError(
+        f"the engine {name!r} is not known to {sys.executable}; install the package that brings "
+        "it for that Python too"
+    )
+
+
+def check_keys(name: str, options: Mapping[str, object]) -> None:
+    """Check that what *options* of the engine *name* need beside it is installed.
+
+    Raises:
+        EngineNotInstalledError: a distribution is absent; the message has the line to type.
+    """
+    check_needs(engine_entry(name), options)
+
+
+def _keys_of(name: str) -> type[EngineKeys]:
     try:
-        entry = point.load()
-    except (ImportError, AttributeError) as exc:
-        raise _refused(point, f"it can't be loaded: {exc}; correct or uninstall it") from exc
-    if not isinstance(entry, EngineEntry):
-        raise _refused(point, f"it is a {type(entry).__name__}, not an EngineEntry; correct it")
-    return entry
+        return engine_entry(name).options_type()
+    except ConfigError as exc:
+        raise ConfigError(f"the engine {name!r}: {exc}") from exc
 
 
-def _refused(point: metadata.EntryPoint, problem: str) -> ConfigError:
-    package = point.dist.name if point.dist is not None else "a package"
-    return ConfigError(f"the engine {point.name!r} ({point.value}) of {package}: {problem}")
+def _refuse(problem: str) -> type[EngineKeys]:
+    raise ConfigError(problem)

@@ -19,7 +19,11 @@ def test_without_a_configuration_it_says_how_to_begin(run: Type, here: Path) -> 
     said = run("list")
     assert said.code == 0
     assert "to begin, type: llmbench show --example > llmbench.toml" in said.out
-    assert line_of(said, "transformers").split() == ["transformers", "extra", "transformers"]
+    assert line_of(said, "transformers").split(maxsplit=1) == [
+        "transformers",
+        "pip install 'pytest-llmbench[transformers]'",
+    ]
+    assert line_of(said, "scripted").endswith("built in: plays a script, for tests")
     for suite in BUILTIN_SUITES:
         assert line_of(said, suite)
     assert "none yet; to keep a session, type: pytest --llmbench --llmbench-save" in said.out

@@ -35,6 +35,10 @@ TABLES = {
     "Variants": VariantTable,
     "Suites": SuiteTable,
     "transformers": BUILT_IN["transformers"].options_type(),
+    "llama-cpp": BUILT_IN["llama-cpp"].options_type(),
+    "mlx": BUILT_IN["mlx"].options_type(),
+    "openai": BUILT_IN["openai"].options_type(),
+    "ollama": BUILT_IN["ollama"].options_type(),
     "scripted": BUILT_IN["scripted"].options_type(),
     "Suite files": PromptTable,
 }

@@ -14,7 +14,7 @@ from pytest_llmbench.config.tables import ConfigTable, PromptTable, keys_of
 from pytest_llmbench.engines import engine_options
 from tests.docs.pages import Fence, fences_of_all
 
-KINDS = ("toml", "toml suite", "toml fragment")
+KINDS = ("toml", "toml suite", "toml fragment", "toml package")
 
 
 @pytest.mark.parametrize("fence", fences_of_all("toml"), ids=str)

@@ -1,108 +1,211 @@
-"""What every engine promises, asked of each through a real worker."""
+"""Every engine keeps the public contract, each through a real worker and with a real model."""
+
+# ruff: noqa: RUF012 — a contract's keys are read, never changed
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
-import msgspec
 import pytest
 
-from pytest_llmbench.domain.case import Parameters
-from pytest_llmbench.domain.suite import Message
-from pytest_llmbench.domain.trace import Trace
-from pytest_llmbench.errors import CaseError
-from pytest_llmbench.worker import Worker, WorkerPool
-from tests.support import DEMO_MODEL, variant
+from pytest_llmbench.testing import EngineContract
+from pytest_llmbench.testing.memory import MemoryPromises
+from tests.engines.large_model import write_large_model
+from tests.engines.ollama_server import ollama_server
+from tests.engines.test_real_servers import served
+from tests.support import DEMO_MODEL, demo_form
 
-GREEDY = Parameters(
-    max_new_tokens=24, temperature=0.0, seed=0, top_p=1.0, top_k=0, length="natural", chat=None
-)
-SAMPLED = msgspec.structs.replace(GREEDY, temperature=1.5, seed=7)
-FIXED = msgspec.structs.replace(GREEDY, max_new_tokens=40, length="fixed")
-
-ENGINES = [
-    pytest.param(("scripted", {}), id="scripted"),
-    pytest.param(("scripted", {"work": 20}), id="scripted-work"),
-    pytest.param(
-        ("transformers", {"model": DEMO_MODEL, "dtype": "float32", "device": "cpu"}),
-        id="transformers",
-        marks=pytest.mark.engine("transformers"),
-    ),
-]
+ONE_THREAD = {"device": "cpu", "threads": 1}
 
 
-@pytest.fixture(scope="module", params=ENGINES)
-def worker(request: pytest.FixtureRequest) -> Iterator[Worker]:
-    engine, options = request.param
-    pool = WorkerPool()
-    worker = pool.open(variant("v", engine, **options))
-    worker.start()
-    worker.load()
-    yield worker
-    pool.close()
+class DemoContract(EngineContract):
+    """What the demo model is, in every form of it."""
+
+    has_chat_template = True
+    base_dir = Path(DEMO_MODEL).parent
+    answer_tokens = 32
+    load_timeout_s = 240.0
+    round_timeout_s = 120.0
 
 
-def ask(worker: Worker, text: str, parameters: Parameters = GREEDY) -> Trace:
-    return worker.generate((Message(role="user", content=text),), parameters, "a test").trace
+class TestScripted(EngineContract):
+    engine = "scripted"
+    options = {"context_tokens": 2000, "load_bytes": 2**27, "model_bytes": 2**27}
+    broken_options = {"fail_load": "the script was told to fail; remove fail_load"}
+    samples = False
+    counts_end_token = False
 
 
-QUESTION = "What is the capital of France?"
+class TestScriptedWork(EngineContract):
+    engine = "scripted"
+    options = {"work": 20, "context_tokens": 2000}
+    samples = False
+    counts_end_token = False
 
 
-def test_there_is_one_stamp_a_token_and_time_never_falls(worker: Worker) -> None:
-    trace = ask(worker, QUESTION)
-    assert len(trace.stamps_ns) == len(trace.token_ids) > 1
-    assert trace.stamps_ns[0] > 0
-    assert list(trace.stamps_ns) == sorted(trace.stamps_ns)
+@pytest.mark.engine("transformers")
+class TestTransformers(DemoContract):
+    engine = "transformers"
+    options = {"model": "model", "dtype": "float32", **ONE_THREAD}
+    broken_options = {"model": "answers.toml"}
 
 
-def test_greedy_repeats(worker: Worker) -> None:
-    one, other = ask(worker, QUESTION), ask(worker, QUESTION)
-    assert one.token_ids == other.token_ids
-    assert one.text == other.text
+@pytest.mark.engine("bitsandbytes")
+class TestTransformersInt8(DemoContract):
+    engine = "transformers"
+    options = {"model": "model", "quantization": "bnb-int8", **ONE_THREAD}
 
 
-def test_a_natural_answer_ends_by_itself_and_shows_no_special_token(worker: Worker) -> None:
-    trace = ask(worker, QUESTION)
-    assert trace.finish_reason == "stop"
-    assert len(trace.token_ids) < 24
-    assert "<|" not in trace.text
+@pytest.mark.engine("bitsandbytes")
+class TestTransformersNf4(DemoContract):
+    engine = "transformers"
+    options = {"model": "model", "quantization": "bnb-nf4", "dtype": "float32", **ONE_THREAD}
 
 
-def test_the_limit_is_kept_and_named(worker: Worker) -> None:
-    trace = ask(worker, QUESTION, msgspec.structs.replace(GREEDY, max_new_tokens=2))
-    assert len(trace.token_ids) == 2
-    assert trace.finish_reason == "length"
+@pytest.mark.engine("peft")
+class TestTransformersLora(DemoContract):
+    engine = "transformers"
+    options = {"model": "model", "adapter": "lora", "dtype": "float32", **ONE_THREAD}
 
 
-def test_fixed_length_is_exact(worker: Worker) -> None:
-    trace = ask(worker, QUESTION, FIXED)
-    assert len(trace.token_ids) == 40
-    assert trace.finish_reason == "length"
+@pytest.mark.engine("transformers")
+class TestTransformersRandom(DemoContract):
+    engine = "transformers"
+    options = {"model": "model", "weights": "random", "dtype": "float32", **ONE_THREAD}
+    ends_by_itself = False
 
 
-def test_one_token_is_enough(worker: Worker) -> None:
-    assert (
-        len(ask(worker, QUESTION, msgspec.structs.replace(GREEDY, max_new_tokens=1)).stamps_ns) == 1
-    )
+@pytest.mark.engine("llama-cpp")
+class TestLlamaCpp(DemoContract):
+    engine = "llama-cpp"
+    broken_options = {"model": "answers.toml"}
+
+    @pytest.fixture
+    def options(self) -> dict[str, object]:
+        return {"model": demo_form("f16.gguf"), **ONE_THREAD}
 
 
-def test_seeded_sampling_repeats(worker: Worker) -> None:
-    assert ask(worker, QUESTION, SAMPLED).token_ids == ask(worker, QUESTION, SAMPLED).token_ids
+@pytest.mark.engine("llama-cpp")
+class TestLlamaCppQ4(DemoContract):
+    engine = "llama-cpp"
+
+    @pytest.fixture
+    def options(self) -> dict[str, object]:
+        return {"model": demo_form("q4_0.gguf"), **ONE_THREAD}
 
 
-def test_the_prompt_s_tokens_are_counted_and_processed_each_time(worker: Worker) -> None:
-    short, long = ask(worker, "Hello."), ask(worker, "Hello. " * 30)
-    assert long.prompt_tokens > short.prompt_tokens + 25
-    assert long.cached_prompt_tokens == 0
+@pytest.mark.engine("mlx")
+class TestMlx(DemoContract):
+    engine = "mlx"
+    broken_options = {"model": "answers.toml"}
+
+    @pytest.fixture
+    def options(self) -> dict[str, object]:
+        return {"model": demo_form("mlx-f16"), "device": "cpu"}
 
 
-def test_a_prompt_beyond_the_context_is_refused_and_the_next_one_runs(worker: Worker) -> None:
-    loaded = worker.variant
-    if loaded.engine == "scripted":
-        pytest.skip("the script has no context limit here")
-    with pytest.raises(
-        CaseError, match=r"tokens and max_new_tokens = 24 make .*shorten the prompt"
-    ):
-        ask(worker, "word " * 3000)
-    assert ask(worker, QUESTION).text
+@pytest.mark.engine("mlx")
+class TestMlxFourBit(DemoContract):
+    engine = "mlx"
+
+    @pytest.fixture
+    def options(self) -> dict[str, object]:
+        return {"model": demo_form("mlx-4bit"), "device": "cpu"}
+
+
+@pytest.mark.engine("mlx")
+class TestMlxOfHuggingFace(DemoContract):
+    engine = "mlx"
+    options = {"model": "model", "device": "cpu"}
+
+
+class Served(DemoContract):
+    """A real server on loopback, which the engine starts and ends."""
+
+    engine = "openai"
+    kind = ""
+
+    @pytest.fixture
+    def options(self) -> dict[str, object]:
+        return served(self.kind)
+
+
+@pytest.mark.engine("openai")
+@pytest.mark.engine("llama-cpp")
+class TestServedByLlamaCpp(Served):
+    kind = "llama-cpp-python"
+    counts_end_token = False
+    context_tokens = 1024
+
+
+@pytest.mark.engine("openai")
+@pytest.mark.engine("mlx")
+class TestServedByMlx(Served):
+    kind = "mlx-lm"
+
+
+@pytest.mark.engine("openai")
+@pytest.mark.engine("transformers")
+class TestServedByTransformers(Served):
+    kind = "transformers"
+
+
+@pytest.fixture(scope="module")
+def ollama() -> Iterator[str]:
+    """The address of a server of ours that follows Ollama's API, its simulated time passing."""
+    with ollama_server(real=True, prefill_ms=0.3) as url:
+        yield url
+
+
+@pytest.mark.engine("ollama")
+class TestOllama(EngineContract):
+    engine = "ollama"
+    broken_options = {"model": "absent", "base_url": "http://127.0.0.1:9"}
+    has_chat_template = True
+    fixed_length = False
+
+    @pytest.fixture
+    def options(self, ollama: str) -> dict[str, object]:
+        return {"model": "demo", "base_url": ollama, "context": 2048}
+
+
+@pytest.fixture(scope="module")
+def large_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose weights are large enough to be missed: Hugging Face's form and GGUF."""
+    return write_large_model(tmp_path_factory.mktemp("large"))
+
+
+class LargeModel(MemoryPromises):
+    """The promise that a model of 3.6 million parameters is too small for."""
+
+    form = "model"
+
+    @pytest.fixture
+    def options(self, large_model: Path) -> dict[str, object]:
+        threads = {} if self.engine == "mlx" else {"threads": 1}
+        return {"model": str(large_model / self.form), "device": "cpu", **threads}
+
+
+@pytest.mark.engine("transformers")
+class TestTransformersFrees(LargeModel):
+    engine = "transformers"
+
+
+@pytest.mark.engine("llama-cpp")
+class TestLlamaCppFrees(LargeModel):
+    engine = "llama-cpp"
+    form = "f16.gguf"
+
+
+@pytest.mark.engine("mlx")
+class TestMlxFrees(LargeModel):
+    engine = "mlx"
+
+
+def test_every_engine_is_asked() -> None:
+    from pytest_llmbench.engines.registry import BUILT_IN
+
+    asked = {getattr(value, "engine", None) for value in vars(sys.modules[__name__]).values()}
+    assert set(BUILT_IN) <= asked
