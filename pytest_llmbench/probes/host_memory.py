@@ -92,7 +92,8 @@ def reset_rss_peak(*, pids: Sequence[int] | None = None, proc: Path = PROC) -> b
     :func:`read_host_memory` has them.
     """
     names = ["self"] if pids is None else [str(pid) for pid in pids]
-    return all([_reset_peak(proc / name / "clear_refs") for name in names])
+    done = [_reset_peak(proc / name / "clear_refs") for name in names]  # each, whatever one says
+    return all(done)
 
 
 def _reset_peak(path: Path) -> bool:

@@ -19,31 +19,26 @@ _OF_ALLOCATOR = frozenset({"device_alloc_peak_bytes", "device_reserved_peak_byte
 
 def absent_from_case(metric: str, record: CaseRecord, facts: ModelFacts | None) -> str:
     """Return why *record* has no *metric*, as the end of a sentence."""
-    tokens = max((len(entry.trace.stamps_ns) for entry in record.rounds), default=0)
     traces = [entry.trace for entry in record.rounds]
-    if any(trace.cached_prompt_tokens for trace in traces) and metric in _WITH_PROMPT:
+    reasons = (
+        _of_a_cached_prompt(metric, traces),
+        _of_a_server(metric, traces),
+        _of_few_tokens(metric, traces),
+        _of_no_score(metric, record, facts),
+        _of_no_memory(metric, record, facts),
+    )
+    return next(filter(None, reasons), "this engine or system did not give it")
+
+
+def _of_a_cached_prompt(metric: str, traces: Sequence[Trace]) -> str | None:
+    if metric in _WITH_PROMPT and any(trace.cached_prompt_tokens for trace in traces):
         return "the prompt came from the engine's cache, in part at least"
-    if (reason := _of_a_server(metric, traces)) is not None:
-        return reason
-    if metric in _NEEDS_TWO and tokens < 2:
-        return f"it needs two generated tokens and there were {tokens}"
-    if metric == "ttft_s" and tokens == 0:
-        return "no token was generated"
-    if metric == "score" and facts is not None and facts.random_weights:
-        return "not measured: the weights are random, so that the text means nothing"
-    if metric == "score":
-        return f"prompt {record.case.prompt.id!r} has no scorer (expect and score)"
-    if metric in _OF_ALLOCATOR and facts is not None and facts.device == "cpu":
-        return "the variant runs on the cpu, which has no device allocator"
-    if metric.endswith("_bytes") and record.memory is None:
-        return "no memory pass was run"
-    return "this engine or system did not give it"
+    return None
 
 
 def _of_a_server(metric: str, traces: Sequence[Trace]) -> str | None:
     """Return why a server gives no *metric*, or why only a server would."""
-    chunks = any(trace.arrivals == "chunks" for trace in traces)
-    if not chunks:
+    if not any(trace.arrivals == "chunks" for trace in traces):
         return "only a server gives it" if traces and metric in _OF_SERVERS else None
     if metric in _GAPS:
         return "a server's chunk may hold several tokens; its gaps are icl_s"
@@ -51,6 +46,29 @@ def _of_a_server(metric: str, traces: Sequence[Trace]) -> str | None:
         return "the server does not say how many tokens it generated"
     if metric in {"prompt_tokens", "prefill_tps"}:
         return "the server does not say how many prompt tokens it processed"
+    return None
+
+
+def _of_few_tokens(metric: str, traces: Sequence[Trace]) -> str | None:
+    tokens = max((len(trace.stamps_ns) for trace in traces), default=0)
+    if metric in _NEEDS_TWO and tokens < 2:
+        return f"it needs two generated tokens and there were {tokens}"
+    return "no token was generated" if metric == "ttft_s" and tokens == 0 else None
+
+
+def _of_no_score(metric: str, record: CaseRecord, facts: ModelFacts | None) -> str | None:
+    if metric != "score":
+        return None
+    if facts is not None and facts.random_weights:
+        return "not measured: the weights are random, so that the text means nothing"
+    return f"prompt {record.case.prompt.id!r} has no scorer (expect and score)"
+
+
+def _of_no_memory(metric: str, record: CaseRecord, facts: ModelFacts | None) -> str | None:
+    if metric in _OF_ALLOCATOR and facts is not None and facts.device == "cpu":
+        return "the variant runs on the cpu, which has no device allocator"
+    if metric.endswith("_bytes") and record.memory is None:
+        return "no memory pass was run"
     return None
 
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.trace import EngineTimings
 from pytest_llmbench.metrics.rounds import invalid_reason, round_metrics
-
 from tests.support import token_trace
 
 from .facts import make_trace

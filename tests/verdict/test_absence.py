@@ -6,7 +6,6 @@ import msgspec
 import pytest
 
 from pytest_llmbench.verdict.absence import absent_from_case, absent_from_life
-
 from tests.support import token_trace
 
 from .facts import make_facts, make_life, make_record, make_round
