@@ -19,6 +19,7 @@ from pytest_llmbench.cli.exits import Exit
 from pytest_llmbench.cli.output import heading, say, say_table
 from pytest_llmbench.config import BUILTIN_SUITES, read_builtin
 from pytest_llmbench.config.place import Place
+from pytest_llmbench.domain.secret import without_secrets
 from pytest_llmbench.domain.suite import Prompt, Suite
 from pytest_llmbench.domain.variant import Variant
 from pytest_llmbench.engines import EngineEntry, engines
@@ -58,7 +59,9 @@ def task_counts(prompts: Iterable[Prompt]) -> str:
 
 def what_was_set(variant: Variant) -> dict[str, object]:
     """Return the engine's keys that have a value, the model's first."""
-    own = {k: v for k, v in variant.options.items() if v not in _NOTHING_SET and v is not False}
+    shown = without_secrets(variant.options)
+    assert isinstance(shown, dict), "a mapping stays one"
+    own = {k: v for k, v in shown.items() if v not in _NOTHING_SET and v is not False}
     return {**({"model": own["model"]} if "model" in own else {}), **own}
 
 

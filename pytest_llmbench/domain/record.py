@@ -66,7 +66,11 @@ class ModelFacts(Fact, frozen=True, kw_only=True):
 
 
 class VariantRecord(Fact, frozen=True, kw_only=True):
-    """The life of one variant in a session; *error* says why it has no results."""
+    """The life of one variant in a session.
+
+    *error* says why it has no results, *skipped* why nobody asked for any: its engine is not
+    installed.
+    """
 
     id: str
     config: dict[str, object]
@@ -74,6 +78,7 @@ class VariantRecord(Fact, frozen=True, kw_only=True):
     life_cycle: dict[str, Measured]
     warnings: tuple[str, ...]
     error: str | None
+    skipped: str | None = None
 
 
 class CaseRecord(Fact, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
@@ -30,13 +30,13 @@ class Ending:
         self._problems: list[str] = []
 
     def finish(
-        self, collected: Collection[str] | None, exitstatus: int | pytest.ExitCode
+        self, collected: Mapping[str, str] | None, exitstatus: int | pytest.ExitCode
     ) -> pytest.ExitCode | None:
         """End every worker, write and save; return the exit status where it changes.
 
         Args:
-            collected: keys of all collected cases; ``None`` where only a part was wanted, so
-                that nothing can be missing.
+            collected: keys of all collected cases, with their variants; ``None`` where only a
+                part was wanted, so that nothing can be missing.
             exitstatus: what pytest would end with.
         """
         self._record = record = self._run.finish(collected)

@@ -65,7 +65,7 @@ class Answer:
 
     @property
     def tokens(self) -> tuple[int, ...]:
-        """The generated tokens, the end token included."""
+        """The generated tokens, the end token included; empty where a server gives none."""
         return self.trace.token_ids
 
     @property
@@ -75,7 +75,9 @@ class Answer:
 
     def __repr__(self) -> str:
         """The text: what a failed assertion shows."""
-        return f"<Answer {self.text!r} ({len(self.tokens)} tokens, {self.finish_reason})>"
+        count = self.trace.output_tokens
+        tokens = "tokens not counted" if count is None else f"{count} tokens"
+        return f"<Answer {self.text!r} ({tokens}, {self.finish_reason})>"
 
 
 class LoadedVariant:

@@ -20,7 +20,7 @@ class RunHooks:
         self._run = run
         self._ending = Ending(run)
         self._left: Counter[str] = Counter()
-        self._collected: frozenset[str] = frozenset()
+        self._collected: dict[str, str] = {}
 
     def pytest_report_header(self) -> list[str]:
         """Say what is compared with what."""
@@ -49,7 +49,7 @@ class RunHooks:
     ) -> Generator[None, None, None]:
         """Note what there is before others deselect, then put each variant's items together."""
         cases = (case_of(item) for item in items)
-        self._collected = frozenset(case.key for case in cases if case is not None)
+        self._collected = {case.key: case.variant for case in cases if case is not None}
         yield
         items[:] = grouped(items, self._run.variants)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NoReturn
@@ -67,7 +67,13 @@ class Run:
             _check_not_input(settings.json, self.config, settings)
             check_json_path(settings.json)
         progress = PytestProgress(pytest_config)
-        self.bench = Bench(self.config, progress, processors=processors, slowdowns=settings.plant)
+        self.bench = Bench(
+            self.config,
+            progress,
+            processors=processors,
+            slowdowns=settings.plant,
+            strict=settings.strict,
+        )
         self.judged = Judged(
             self.config,
             self.environment,
@@ -155,15 +161,17 @@ class Run:
         if bad:
             pytest.fail(failure_text(name, bad, text), pytrace=False)
 
-    def finish(self, collected: Collection[str] | None) -> SessionRecord:
+    def finish(self, collected: Mapping[str, str] | None) -> SessionRecord:
         """End every worker and return all that is kept.
 
-        *collected* are the keys of all cases that there are; where it is ``None``, only a part
-        was wanted and nothing is missing.
+        *collected* are the keys of all cases that there are, with their variants; where it is
+        ``None``, only a part was wanted and nothing is missing. What was skipped because its
+        engine is not installed is missing, too.
         """
         self.bench.close()
         if collected is not None:
-            self.judged.missing(collected, self._in_scope)
+            ran = [key for key, name in collected.items() if self.bench.absent(name) is None]
+            self.judged.missing(ran, self._in_scope)
         return self.judged.session(self.bench.cases.values(), self.bench.variants.values())
 
     def _in_scope(self, variant: str, suite: str) -> bool:
@@ -177,16 +185,15 @@ class Run:
         self, case: Case, gates: tuple[Gates, ...]
     ) -> tuple[CaseRecord, tuple[Verdict, ...]]:
         try:
-            record, verdicts = self.confirming.case(case, *gates)
+            return self.confirming.case(case, *gates)
         except EngineNotInstalledError as exc:
             self._absent(exc)
-        return record, verdicts
 
     def _absent(self, exc: EngineNotInstalledError) -> NoReturn:
         """Skip, or with ``--llmbench-strict`` fail: the engine is not installed."""
         if self.settings.strict:
-            pytest.fail(str(exc), pytrace=False)
-        pytest.skip(str(exc))
+            raise pytest.fail.Exception(str(exc), pytrace=False) from None
+        raise pytest.skip.Exception(str(exc)) from None
 
     def _check_plant(self) -> None:
         for name in self.settings.plant:

@@ -21,6 +21,7 @@ from pytest_llmbench.domain.trace import HostMemory
 from pytest_llmbench.probes.procfs import kilobytes, read_fields
 
 PROC: Final = Path("/proc")
+_ENDED: Final = ("Z", "X")  # zombie, dead: proc(5)
 _RESET_PEAK: Final = b"5"  # proc(5), clear_refs: set the peak back to the present resident size
 
 
@@ -36,7 +37,7 @@ def read_host_memory(*, pids: Sequence[int] | None = None, proc: Path = PROC) ->
     own = read_fields(proc / "self" / "status")
     if kilobytes(own, "VmRSS") is None:
         return _host_memory_elsewhere(pids)
-    tables = [own] if pids is None else [read_fields(proc / str(pid) / "status") for pid in pids]
+    tables = [own] if pids is None else _tables(pids, proc)
     return HostMemory(
         rss=_total(tables, "VmRSS") or 0,
         rss_anon=_total(tables, "RssAnon"),
@@ -44,6 +45,12 @@ def read_host_memory(*, pids: Sequence[int] | None = None, proc: Path = PROC) ->
         rss_peak=_peak(tables),
         system_used=read_system_used(proc=proc),
     )
+
+
+def _tables(pids: Sequence[int], proc: Path) -> list[dict[str, str]]:
+    """Return the status of each process that has memory: not of one that ended unnoticed."""
+    told = [read_fields(proc / str(pid) / "status") for pid in pids]
+    return [table for table in told if table and table.get("State", "")[:1] not in _ENDED]
 
 
 def _total(tables: Iterable[Mapping[str, str]], key: str) -> int | None:

@@ -85,6 +85,8 @@ def verdict_cell(row: Row) -> tuple[VerdictKind | None, str]:
 
     Where the variant's own life fared worse than all of its cases, the cell says so.
     """
+    if row.skipped:
+        return None, "skipped"
     kind, count = row.kinds[0] if row.kinds else (None, 0)
     life = row.life
     if life is not None and life not in _WELL and _worse(life, kind):

@@ -114,6 +114,7 @@ def _variant(judged: JudgedVariant) -> dict[str, object]:
         "warnings": record.warnings,
         "verdicts": _verdicts(judged.verdicts),
         "error": record.error,
+        "skipped": record.skipped,
     }
 
 

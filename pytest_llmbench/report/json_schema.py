@@ -78,6 +78,8 @@ def _variant() -> Schema:
         warnings=_list("What Python and the engine warned of, each text once.", _TEXT),
         verdicts=_list("What was said of the variant's life.", _ref("verdict")),
         error=_error("the variant has no results, or lost those that were to come"),
+        skipped={"type": ["string", "null"]}
+        | _said("Why the variant was skipped: its engine is not installed; null otherwise."),
     )
 
 

@@ -34,6 +34,7 @@ class Row(Fact, frozen=True, kw_only=True):
         kinds: each case counted once, by its worst verdict; worst first. A case that failed
             counts as an error; one of which nothing was said is in none.
         life: the worst verdict on the variant's life; ``None`` where nothing was said.
+        skipped: whether the variant's engine is not installed.
     """
 
     variant: str
@@ -50,6 +51,7 @@ class Row(Fact, frozen=True, kw_only=True):
     scored: int
     kinds: tuple[tuple[VerdictKind, int], ...]
     life: VerdictKind | None
+    skipped: bool = False
 
 
 def session_rows(record: SessionRecord) -> tuple[Row, ...]:
@@ -89,6 +91,7 @@ def _row(
         scored=len(scores),
         kinds=_kinds(cases),
         life=_life_kind(life),
+        skipped=life is not None and life.record.skipped is not None,
     )
 
 

@@ -72,6 +72,7 @@ def summary_lines(
         passed_over = kind is VerdictKind.OK or kind in quiet
         if not passed_over and not (all_new and kind is VerdictKind.NEW):
             lines.extend(_of_kind(kind, [s for s in said if s.verdict.kind is kind]))
+    lines.extend(_skipped(record))
     for judged in record.variants:
         lines.extend(_warnings(judged))
     lines.extend(_counts(said))
@@ -79,6 +80,12 @@ def summary_lines(
         lines.append(f"{one_line(str(baseline))}: all of this is new; to keep it, type {_SAVE}")
     lines.extend(_to_type(said))
     return tuple(lines)
+
+
+def _skipped(record: SessionRecord) -> Iterator[str]:
+    for judged in record.variants:
+        if judged.record.skipped is not None:
+            yield f"skipped: variant {judged.record.id}: {one_line(judged.record.skipped)}"
 
 
 def _said(record: SessionRecord) -> Iterator[_Said]:

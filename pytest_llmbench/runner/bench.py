@@ -12,6 +12,7 @@ import msgspec
 from pytest_llmbench.config import Config
 from pytest_llmbench.domain.case import Case, Parameters
 from pytest_llmbench.domain.record import CaseRecord, ModelFacts, VariantRecord
+from pytest_llmbench.domain.secret import without_secrets
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.trace import Life
 from pytest_llmbench.domain.variant import Variant
@@ -49,6 +50,7 @@ class Bench:
         progress: told what is being done.
         processors: how many the machine has, to tell disturbed rounds.
         slowdowns: planted regressions by variant, see :class:`.Stamps`.
+        strict: a variant whose engine is not installed has failed, and is not skipped.
     """
 
     def __init__(
@@ -58,10 +60,12 @@ class Bench:
         *,
         processors: int,
         slowdowns: Mapping[str, float] | None = None,
+        strict: bool = False,
     ) -> None:
         self._config = config
         self._progress = progress
         self._processors = processors
+        self._strict = strict
         self._pool = WorkerPool(dict(slowdowns or {}))
         self._live: dict[str, _Live] = {}
         self._absent: dict[str, EngineNotInstalledError] = {}
@@ -207,6 +211,7 @@ class Bench:
 
     def _lost(self, variant: Variant, exc: LlmbenchError) -> None:
         """Remember why *variant* has no results."""
+        skipped = isinstance(exc, EngineNotInstalledError) and not self._strict
         if isinstance(exc, EngineNotInstalledError):
             self._absent[variant.id] = exc
         self.variants[variant.id] = VariantRecord(
@@ -215,7 +220,8 @@ class Bench:
             facts=None,
             life_cycle={},
             warnings=(),
-            error=str(exc),
+            error=None if skipped else str(exc),
+            skipped=str(exc) if skipped else None,
         )
 
     def _recorded(self, name: str, live: _Live, error: str | None) -> VariantRecord:
@@ -233,9 +239,11 @@ class Bench:
 
 
 def _described(variant: Variant) -> dict[str, object]:
-    """Return what the user configured: the engine and the keys that were set."""
+    """Return what the user configured, without secrets: the engine and the keys that were set."""
     options = {key: value for key, value in variant.options.items() if value not in (None, (), {})}
-    return {"engine": variant.engine, **options}
+    shown = without_secrets({"engine": variant.engine, **options})
+    assert isinstance(shown, dict), "a mapping stays one"
+    return shown
 
 
 def _failed(case: Case, error: str) -> CaseRecord:

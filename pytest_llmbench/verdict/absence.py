@@ -60,7 +60,7 @@ def _of_no_score(metric: str, record: CaseRecord, facts: ModelFacts | None) -> s
     if metric != "score":
         return None
     if facts is not None and facts.random_weights:
-        return "not measured: the weights are random, so that the text means nothing"
+        return "the weights are random, so that the text means nothing"
     return f"prompt {record.case.prompt.id!r} has no scorer (expect and score)"
 
 

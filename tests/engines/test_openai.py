@@ -20,6 +20,7 @@ from pytest_llmbench.domain.trace import EngineTimings, ReportedMemory
 from pytest_llmbench.engines import Served
 from pytest_llmbench.engines.loopback import is_loopback
 from pytest_llmbench.engines.openai import OpenAIEngine, OpenAIOptions, exo
+from pytest_llmbench.engines.openai.files import command_shown, identity_of, named_files
 from pytest_llmbench.engines.openai.profiles import PROFILES
 from pytest_llmbench.engines.openai.request import Asked, body_of
 from pytest_llmbench.engines.protocol import Generation, Stamps
@@ -275,8 +276,9 @@ def test_llama_server_tells_of_its_model(server: ScriptedServer) -> None:
         "GET /v1/models": models("../models/a.gguf", owned_by="llamacpp", meta=meta),
         "GET /props": Reply(props),
     }
-    facts = Asking(server).facts
+    facts = Asking(server, model="a.gguf").facts
     assert (facts.model_bytes, facts.context_tokens) == (4912898304, 8192)
+    assert facts.identity["size"] == "4912898304"
     assert facts.settings == {"server_version": "b7000-abc"}
     assert facts.identity["served"] == "a.gguf"
     assert facts.identity["parameters"] == "8030261312"
@@ -302,13 +304,63 @@ def test_lm_studio_tells_of_its_model_and_loads_it_when_it_is_asked(
 def test_what_identifies_a_variant(server: ScriptedServer, tmp_path: Path) -> None:
     (tmp_path / "a.gguf").write_bytes(b"weights")
     path = str(tmp_path / "a.gguf")
-    facts = Asking(server, model=path, extra_body={"n": 1}).facts
+    server.script |= {"GET /v1/models": models(path)}
+    facts = Asking(server, model=path, extra_body={"user": "hunter2"}).facts
     assert facts.identity["model"] == "a.gguf"
     assert facts.identity["weights"].startswith("a.gguf:")
-    assert facts.identity["extra_body"] == '{"n":1}'
     assert "server" not in facts.identity  # this machine; a port identifies nothing
+    assert "hunter2" not in str(facts)
+    other = Asking(server, model=path, extra_body={"user": "hunter3"}).facts
+    assert other.identity["extra_body"] != facts.identity["extra_body"]
     (tmp_path / "a.gguf").write_bytes(b"others")
     assert Asking(server, model=path).facts.identity["weights"] != facts.identity["weights"]
+
+
+def test_files_that_are_no_model_s_identify_nothing(tmp_path: Path) -> None:
+    for name in ("a.gguf", "t.jinja", "server.log", "cache.json"):
+        (tmp_path / name).write_text(name)
+    (tmp_path / "cache").mkdir()
+    words = ("serve", "-m", "a.gguf", "--log-file=server.log", "cache.json", "cache", "t.jinja")
+    files = named_files(words, "m", tmp_path)
+    assert list(files) == ["a.gguf", "t.jinja"]
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    (tmp_path / "a.gguf").rename(moved / "a.gguf")
+    again = named_files(("serve", "-m", "elsewhere/a.gguf", "t.jinja"), "m", tmp_path)
+    before = identity_of([moved / "a.gguf", tmp_path / "t.jinja"])
+    assert (
+        identity_of(again.values())
+        == before
+        == identity_of([tmp_path / "t.jinja", moved / "a.gguf"])
+    )
+
+
+def test_a_command_is_kept_without_folders_and_secrets() -> None:
+    command = ("/home/me/bin/serve", "--model=/data/m.gguf", "--api-key", "hunter2", "http://a/b")
+    assert command_shown(command) == "serve --model=m.gguf --api-key … http://a/b"
+
+
+def test_a_server_that_has_another_model_is_warned_of(server: ScriptedServer) -> None:
+    server.script |= {"GET /v1/models": models("../models/a.gguf", owned_by="llamacpp")}
+    with pytest.warns(UserWarning, match=r"has the model 'a.gguf'; it was asked for 'gpt-4'"):
+        Asking(server, model="gpt-4")
+
+
+@pytest.mark.parametrize(
+    ("keys", "key"),
+    [
+        ({"api_key_env": "sk-hunter2"}, "api_key_env"),
+        ({"base_url": "http://b:hunter2@h"}, "base_url"),
+    ],
+)
+def test_what_should_not_be_written_down_is_refused_and_not_repeated(
+    keys: dict[str, str], key: str, tmp_path: Path
+) -> None:
+    options = OpenAIOptions(**{"model": "m", "base_url": "http://h", **keys})
+    problem = options.problem(tmp_path)
+    assert problem is not None
+    assert problem[0] == key
+    assert "hunter2" not in problem[1]
 
 
 def test_the_processes_of_a_server_on_this_machine_are_found(server: ScriptedServer) -> None:

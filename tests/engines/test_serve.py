@@ -85,7 +85,7 @@ def test_a_server_that_does_not_listen_is_made_to_end(tmp_path: Path) -> None:
     port = free_port()
     command = (sys.executable, SCRIPT, str(port), "stubborn")
     server = Server(command, tmp_path, {"PYTHONPATH": str(ROOT)}, grace_s=0.2)
-    server.wait(lambda: answers(f"http://127.0.0.1:{port}"))
+    server.wait(lambda: answers(f"http://127.0.0.1:{port}"), "here")
     pids = server.processes()
     assert pids
     server.stop()
@@ -145,7 +145,7 @@ from pytest_llmbench.engines.loopback import processes_listening
 from pytest_llmbench.engines.openai.serve import Server, answers
 port = int(sys.argv[2])
 server = Server((sys.executable, sys.argv[1], str(port)), Path.cwd(), {"PYTHONPATH": sys.argv[3]})
-server.wait(lambda: answers(f"http://127.0.0.1:{port}"))
+server.wait(lambda: answers(f"http://127.0.0.1:{port}"), "here")
 while len(server.processes()) < 4:
     time.sleep(0.02)
 print(server._supervisor.pid, *server.processes(), flush=True)
@@ -173,7 +173,7 @@ def test_nothing_outlives_a_worker_that_is_killed(suspended: bool) -> None:
 def test_the_server_goes_with_its_supervisor(tmp_path: Path) -> None:
     port = free_port()
     server = Server((sys.executable, SCRIPT, str(port)), tmp_path, {"PYTHONPATH": str(ROOT)})
-    server.wait(lambda: answers(f"http://127.0.0.1:{port}"))
+    server.wait(lambda: answers(f"http://127.0.0.1:{port}"), "here")
     pids = server.processes()
     server._supervisor.kill()
     assert wait_until(lambda: not answers(f"http://127.0.0.1:{port}"))

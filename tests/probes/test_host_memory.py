@@ -99,3 +99,23 @@ def test_a_real_process_grows_and_its_peak_falls_back(run_python):
     assert 60 * mib < int(peak) < 72 * mib
     assert possible == "True"
     assert int(after) < 16 * mib
+
+
+def test_several_processes_are_added_up(proc):
+    proc.write("7/status", "VmHWM: 300 kB\nVmRSS: 200 kB\nRssAnon: 150 kB\nRssFile: 50 kB\n")
+    proc.write("8/status", "VmHWM: 30 kB\nVmRSS: 20 kB\nRssAnon: 15 kB\nRssFile: 5 kB\n")
+    memory = read_host_memory(pids=(7, 8, 9), proc=proc.root)
+    assert (memory.rss, memory.rss_peak) == (220 * 1024, 330 * 1024)
+    assert (memory.rss_anon, memory.rss_file) == (165 * 1024, 55 * 1024)
+
+
+def test_a_process_that_ended_unnoticed_takes_nothing_away(proc):
+    proc.write("7/status", "State: S (sleeping)\nVmHWM: 300 kB\nVmRSS: 200 kB\n")
+    proc.write("8/status", "State: Z (zombie)\nPid: 8\n")
+    memory = read_host_memory(pids=(7, 8), proc=proc.root)
+    assert (memory.rss, memory.rss_peak) == (200 * 1024, 300 * 1024)
+
+
+def test_no_process_has_no_memory(proc):
+    memory = read_host_memory(pids=(), proc=proc.root)
+    assert (memory.rss, memory.rss_peak, memory.rss_anon) == (0, 0, 0)

@@ -53,6 +53,7 @@ def test_a_variant():
             "warnings": ["w"],
             "verdicts": [{"metric": "load_s", "kind": "ok", "sentence": "load_s is ok"}],
             "error": None,
+            "skipped": None,
         }
     }
 

@@ -103,7 +103,7 @@ class Connection:
         command = tuple(self._filled(word) for word in self._options.serve)
         variables = {name: self._filled(text) for name, text in self._options.serve_env.items()}
         self._server = Server(command, folder, variables)
-        self._server.wait(lambda: is_ready(self.client, self._options.ready))
+        self._server.wait(lambda: is_ready(self.client, self._options.ready), self.client.root)
 
     def _have_model_loaded(self) -> None:
         profile, options = self.facts.profile, self._options

@@ -8,10 +8,11 @@ generation of a case; the first one of a variant is its cold one and stays so.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import secrets
 import warnings
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -25,7 +26,12 @@ from pytest_llmbench.engines.loopback import is_loopback
 from pytest_llmbench.engines.openai import exo
 from pytest_llmbench.engines.openai.client import HTTPStatusError
 from pytest_llmbench.engines.openai.connection import Connection
-from pytest_llmbench.engines.openai.files import identity_of, named_files, without_folders
+from pytest_llmbench.engines.openai.files import (
+    command_shown,
+    identity_of,
+    named_files,
+    without_folder,
+)
 from pytest_llmbench.engines.openai.options import OpenAIOptions
 from pytest_llmbench.engines.openai.profiles import EXO, Fields
 from pytest_llmbench.engines.openai.request import (
@@ -235,24 +241,30 @@ class OpenAIEngine:
             self._warned.add(message)
             warnings.warn(message, stacklevel=2)
 
+    def _check_name(self, served: str | None) -> None:
+        """Some servers answer to any name: say so where it is not the model's that they have."""
+        asked = PurePath(self._options.model).name
+        if served is not None and served != asked:
+            self._warn(f"the server has the model {served!r}; it was asked for {asked!r}")
+
     def _model_facts(self, base_dir: Path) -> ModelFacts:
         options, facts = self._options, self._server.facts
         files = named_files(options.serve, options.model, base_dir)
         url = self._server.client.url
+        self._check_name(facts.model.get("served"))
         told = {
-            "model": without_folders(options.model, files),
+            "model": without_folder(options.model, files),
             "profile": facts.profile.name,
             **facts.model,
             "weights": identity_of(files.values()),
             "server": "" if is_loopback(url) else urlsplit(url).hostname or "",
-            "extra_body": msgspec.json.encode(options.extra_body).decode()
-            if options.extra_body
-            else "",
+            "size": str(facts.model_bytes or ""),
+            "extra_body": _fingerprint(options.extra_body),
             "cache_defeat": defeat_of(options, facts.profile),
         }
         settings = {
             "server_version": facts.version or self._server.release or "",
-            "serve": without_folders(" ".join(options.serve), files),
+            "serve": command_shown(options.serve),
         }
         return ModelFacts(
             identity={name: value for name, value in told.items() if value},
@@ -270,3 +282,10 @@ def _nonce() -> str:
 
 def _key(asked: Asked, parameters: Parameters) -> bytes:
     return msgspec.json.encode([asked.messages, parameters])
+
+
+def _fingerprint(body: Mapping[str, object]) -> str:
+    """Return 16 hex digits for *body*: it may hold what is not to be kept."""
+    if not body:
+        return ""
+    return hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()[:16]

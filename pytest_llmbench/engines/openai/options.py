@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
 from msgspec import Meta
 
@@ -25,6 +26,7 @@ ProfileName = Literal[
 CacheDefeat = Literal["auto", "request", "flush", "prefix", "none"]
 
 _OWN_PORT: Final = "http://127.0.0.1:{port}/v1"
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _URL: Final = re.compile(r"https?://[^/\s]+")
 
 
@@ -80,6 +82,16 @@ class OpenAIOptions(EngineKeys, frozen=True, kw_only=True):
 
     def problem(self, base_dir: Path) -> tuple[str, str] | None:  # noqa: ARG002 — nothing is read
         """The address has to be one, and a free port has to reach the server."""
+        if self.api_key_env is not None and not _VARIABLE.fullmatch(self.api_key_env):
+            return "api_key_env", (
+                "it is no name of an environment variable (letters, digits and _); write the name "
+                'of the one that holds the key, such as "OPENAI_API_KEY", never the key itself'
+            )
+        if self.base_url is not None and "@" in urlsplit(self.base_url).netloc:
+            return "base_url", (
+                "it holds a user's name or password, which would be kept with the results; leave "
+                "them out, and write api_key_env or headers"
+            )
         if self.base_url is not None and not _URL.match(self.base_url):
             return "base_url", (
                 f"{self.base_url!r} is no address; write it with http:// or https:// and, where "

@@ -91,17 +91,23 @@ class Server:
         if os.name == "posix":  # an open file lives on without its name: nothing is left
             self._log.unlink()
 
-    def wait(self, ready: Callable[[], bool]) -> None:
-        """Return once *ready* says so.
+    def wait(self, ready: Callable[[], bool], address: str) -> None:
+        """Return once *ready* says so of the server at *address*.
 
         There is no time-out: the session's own (``load_timeout_s``) ends this process and the
-        server with it.
+        server with it, and tells what this process printed last: what is being waited for.
 
         Raises:
             LoadError: the server ended before.
         """
         pause, longest = _WAITS_S
+        told = ""
         while not ready():
+            waiting = f"waiting until {address} answers that it is ready{self._last_lines()}\n"
+            if waiting != told:
+                sys.stderr.write(waiting)
+                sys.stderr.flush()
+                told = waiting
             if self._supervisor.poll() is not None:
                 raise LoadError(
                     f"serve = {list(self._command)} ended before it was ready: "
