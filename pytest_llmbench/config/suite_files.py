@@ -34,8 +34,8 @@ def read_suite_file(path: Path, place: Place) -> tuple[Prompt, ...]:
     """Return the prompts in the file at *path*, which *place* names.
 
     Raises:
-        ConfigError: no such file, a syntax error, an unknown key, a prompt without words, two
-            prompts of one id, or no prompt at all.
+        ConfigError: no such file, a syntax error, an unknown key, a prompt without words or
+            with the assistant's last, two prompts of one id, or no prompt at all.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -121,6 +121,11 @@ def _messages(table: PromptTable, place: Place) -> tuple[Message, ...]:
         messages = (Message(role="user", content=table.prompt),)
     if not any(message.content.strip() for message in messages):
         raise place.error("the prompt has no words; write what the model is asked")
+    if messages[-1].role == "assistant":
+        raise place.error(
+            "its last message is the assistant's, which some engines go on with and others answer; "
+            'end with a user message: {role = "user", content = "…"}'
+        )
     return messages
 
 

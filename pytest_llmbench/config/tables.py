@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, TypeVar
 
@@ -10,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from pytest_llmbench.config.place import Place, unknown
+from pytest_llmbench.config.wrong_value import wrong_value
 from pytest_llmbench.domain.suite import Length, Scorer
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -108,7 +108,8 @@ def decode(raw: Mapping[str, object], table: type[T], place: Place) -> T:
     """Return *raw* as a *table*.
 
     Raises:
-        ConfigError: an unknown key (with the allowed ones), a missing key, or a wrong type.
+        ConfigError: an unknown key (with the allowed ones), a missing key, or a wrong value (with
+            what to write).
     """
     for key in raw:
         if key not in keys_of(table):
@@ -116,20 +117,4 @@ def decode(raw: Mapping[str, object], table: type[T], place: Place) -> T:
     try:
         return msgspec.convert(raw, table, strict=True)
     except msgspec.ValidationError as exc:
-        raise _located(exc, raw, place) from exc
-
-
-def _located(exc: msgspec.ValidationError, raw: Mapping[str, object], place: Place) -> Exception:
-    """Return *exc* as a sentence of ours, its path put below *place*."""
-    problem, _, path = str(exc).partition(" - at `$")
-    problem = problem.replace("`", "'")
-    path = path.rstrip("`").removeprefix(".")
-    if "[...]" in path:
-        path = path.partition("[...]")[0].rstrip(".")
-    key = re.match(r"\w+", path)
-    found = f" (found {raw[key.group()]!r})" if key and key.group() in raw else ""
-    missing = re.search(r"missing required field '(\w+)'", problem)
-    if missing:
-        return place.error(f"the key {missing[1]!r} is missing; write {missing[1]} = …")
-    where = place / path if path else place
-    return where.error(f"{problem[0].lower()}{problem[1:]}{found}")
+        raise wrong_value(raw, table, place, exc) from exc

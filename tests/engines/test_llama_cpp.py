@@ -10,6 +10,7 @@ import pytest
 
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.engines.llama_cpp import LlamaCppEngine, model
+from pytest_llmbench.errors import CaseError
 from pytest_llmbench.worker import WorkerPool
 from tests.engines.llama_cpp_model import FIXED, GREEDY, LONG, QUESTION, open_engine, run
 from tests.support import demo_form, variant
@@ -153,6 +154,35 @@ def test_the_context_is_the_model_s_unless_told_otherwise(asked: int | None, tok
     engine, found = open_engine(context=asked)
     engine.free()
     assert found.context_tokens == tokens
+
+
+def test_a_small_context_is_the_one_asked_for_though_the_cache_holds_more() -> None:
+    engine, found = open_engine(context=16)
+    engine.free()
+    assert found.context_tokens == 16
+    assert (found.settings["context"], found.settings["cache_tokens"]) == ("16", "256")
+
+
+def test_a_prompt_beyond_the_context_asked_for_is_refused() -> None:
+    pool = WorkerPool()
+    options = {"model": demo_form("f16.gguf"), "device": "cpu", "threads": 1, "context": 16}
+    worker = pool.open(variant("v", "llama-cpp", **options))
+    worker.start()
+    try:
+        worker.load()
+        with pytest.raises(CaseError, match="the model's context is 16 tokens; shorten the prompt"):
+            worker.generate(QUESTION, GREEDY, "a test")
+        prompt = worker.generate(
+            QUESTION, msgspec.structs.replace(GREEDY, max_new_tokens=1), "a test"
+        ).trace.prompt_tokens
+        assert prompt is not None
+        whole = msgspec.structs.replace(FIXED, max_new_tokens=16 - prompt)
+        assert len(worker.generate(QUESTION, whole, "a test").trace.token_ids) == 16 - prompt
+        beyond = msgspec.structs.replace(FIXED, max_new_tokens=17 - prompt)
+        with pytest.raises(CaseError, match=r"make 17, but the model's context is 16 tokens"):
+            worker.generate(QUESTION, beyond, "a test")
+    finally:
+        pool.close()
 
 
 def test_a_long_trained_context_is_not_taken_whole(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -444,8 +444,8 @@ def test_an_adapter_changes_the_answer_and_the_identity(models: Models, adapter:
     ("options", "message"),
     [
         ({"model": "nobody/nothing"}, "neither a folder .* nor a model that the hub gave: Cannot"),
-        ({"model": "./none"}, "is no folder: .* does not exist; correct the path"),
-        ({"model": "tests"}, "'tests' could not be loaded: .*config.json"),
+        ({"model": "./none"}, "the model folder .* does not exist; correct the path"),
+        ({"model": "tests"}, "has no config.json, so there is no model in it; correct the path"),
         ({"device": "gpu"}, 'mlx .* has no gpu here; write device = "cpu"'),
         ({"max_kv_size": 64}, "makes a cache of its own, .*; leave max_kv_size out"),
         ({"adapter": DEMO_MODEL}, "has no adapter_config.json and no adapters.safetensors; name"),
@@ -539,6 +539,7 @@ def test_the_survey_names_what_works() -> None:
         ({"model": "./none"}, "model"),
         ({"model": "tests/none"}, "model"),
         ({"model": "README.md"}, "model"),
+        ({"model": "tests"}, "model"),
         ({"model": "owner/name"}, None),
         ({"model": DEMO_MODEL}, None),
         ({"model": DEMO_MODEL, "tokenizer": "./none"}, "tokenizer"),
@@ -553,3 +554,33 @@ def test_keys_that_can_not_work_are_found_without_mlx(
 ) -> None:
     found = msgspec.convert(keys, MlxOptions).problem(ROOT)
     assert (found and found[0]) == key
+
+
+def test_what_is_no_model_for_mlx_says_what_to_write(tmp_path: Path) -> None:
+    empty, lora, held = (tmp_path / name for name in ("empty", "lora", "held"))
+    for folder in (empty, lora, held):
+        folder.mkdir()
+    (lora / "adapter_config.json").write_text("{}")
+    (held / "a.gguf").write_bytes(b"GGUF")
+    told = {
+        empty: "empty has no config.json, so there is no model in it; correct the path",
+        lora: "holds an adapter and no model; write it as adapter, and the model that it was",
+        held: 'but GGUF files; name one of them under engine = "llama-cpp"',
+        held / "a.gguf": 'is a GGUF file, which mlx-lm does not read; write engine = "llama-cpp"',
+    }
+    for path, message in told.items():
+        found = MlxOptions(model=str(path)).problem(ROOT)
+        assert found is not None
+        assert found[0] == "model"
+        assert message in found[1]
+
+
+@pytest.mark.engine("mlx")
+def test_what_is_no_model_says_so_where_it_is_loaded_unchecked(
+    models: Models, tmp_path: Path
+) -> None:
+    """As on another host, whose paths are not checked before."""
+    (tmp_path / "adapter_config.json").write_text("{}")
+    assert "holds an adapter and no model; write" in refused(models, model=str(tmp_path))
+    (tmp_path / "a.gguf").write_bytes(b"GGUF")
+    assert 'write engine = "llama-cpp"' in refused(models, model=str(tmp_path / "a.gguf"))

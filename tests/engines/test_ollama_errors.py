@@ -14,6 +14,7 @@ from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.trace import Trace
 from pytest_llmbench.errors import CaseError, LoadError
 from pytest_llmbench.worker import Worker, WorkerPool
+from tests.engines.ollama_http import Refused
 from tests.engines.ollama_server import Model, OllamaServer, Script
 from tests.support import variant
 
@@ -130,8 +131,24 @@ def test_no_server_at_all(pool: WorkerPool) -> None:
 def test_another_server_than_ollama_s(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
     with OllamaServer(Script()) as server:
         monkeypatch.setattr(server, "get", lambda _: {"hello": "world"})
-        with pytest.raises(LoadError, match=r"does not answer /api/version as Ollama does .*url"):
+        with pytest.raises(
+            LoadError, match=r"does not answer /api/version as Ollama does .*; correct base_url"
+        ):
             opened(pool, "v", server.url).load()
+
+
+def test_a_server_without_ollama_s_version(
+    pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with OllamaServer(Script()) as server:
+        monkeypatch.setattr(server, "get", not_found)
+        message = rf'no Ollama answers at {server.url}: .*404.*, or write engine = "openai" for'
+        with pytest.raises(LoadError, match=message):
+            opened(pool, "v", server.url).load()
+
+
+def not_found(path: str) -> dict[str, Any]:
+    raise Refused(404, f"there is no {path}")
 
 
 REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [

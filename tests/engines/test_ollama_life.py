@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.trace import ReportedMemory
 from pytest_llmbench.errors import LoadError
 from pytest_llmbench.worker import Worker, WorkerPool
+from tests.engines.ollama_http import Refused
 from tests.engines.ollama_server import Model, OllamaServer, Script
 from tests.support import variant
 
@@ -149,3 +151,17 @@ def test_the_doctor_is_told_of_the_server(server: OllamaServer) -> None:
     assert note.startswith("no server answers at http://127.0.0.1:9 ")
     assert note.endswith("type: ollama serve, or correct base_url or OLLAMA_HOST")
     assert "no address" in survey({"OLLAMA_HOST": "a b"}).notes[0]
+
+
+def test_the_doctor_is_told_of_another_server(
+    server: OllamaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pytest_llmbench.engines.ollama import survey
+
+    def absent(path: str) -> dict[str, Any]:
+        raise Refused(404, f"there is no {path}")
+
+    monkeypatch.setattr(server, "get", absent)
+    (note,) = survey({"OLLAMA_HOST": server.url}).notes
+    assert note.startswith(f"no Ollama answers at {server.url}: ")
+    assert note.endswith('write engine = "openai" for another server')

@@ -16,8 +16,8 @@ WRONG_CONFIGS = {
     "unknown key": (VARIANT + "itl = 3\n" + SUITE, "llmbench.toml: variants.a: unknown key 'itl'*itl_s*"),
     "unknown top key": ("refrence = 'a'\n" + VARIANT + SUITE, "llmbench.toml: unknown key 'refrence'*did you mean 'reference'*"),
     "unknown suite key": (VARIANT + SUITE + "round = 3\n", "llmbench.toml: suites.riddle: unknown key 'round'*'rounds'*"),
-    "wrong type": (VARIANT + "itl_s = 'fast'\n" + SUITE, "llmbench.toml: variants.a.itl_s: expected*float*found 'fast'*"),
-    "wrong type in a list": (VARIANT + SUITE + "max_new_tokens = [1, 'x']\n", "llmbench.toml: suites.riddle.max_new_tokens*expected*"),
+    "wrong type": (VARIANT + "itl_s = 'fast'\n" + SUITE, 'llmbench.toml: variants.a.itl_s: write a number of at least 0, found "fast"'),
+    "wrong type in a list": (VARIANT + SUITE + "max_new_tokens = [1, 'x']\n", 'llmbench.toml: suites.riddle.max_new_tokens?2?: write a whole number of at least 1, found "x"'),
     "unknown engine": ("[variants.a]\nengine = 'transfomers'\n" + SUITE, "llmbench.toml: variants.a.engine: unknown engine 'transfomers' (did you mean 'transformers'*"),
     "no engine": ("[variants.a]\nmodel = 'x'\n" + SUITE, "llmbench.toml: variants.a: the key engine is missing*"),
     "missing model": ("[variants.a]\nengine = 'transformers'\n" + SUITE, "llmbench.toml: variants.a: the key 'model' is missing*"),
@@ -36,15 +36,20 @@ WRONG_CONFIGS = {
     "limit in a wrong unit": (VARIANT + SUITE + "[limits]\nttft_s = '<= 5 MiB'\n", "llmbench.toml: limits.ttft_s: *unknown unit 'MiB'*"),
     "tolerance on unknown metric": (VARIANT + SUITE + "[variants.a.tolerance]\nspeed = '5%'\n", "llmbench.toml: variants.a.tolerance: unknown metric 'speed'*"),
     "negative tolerance": (VARIANT + SUITE + "[tolerance]\nttft_s = '-5%'\n", "llmbench.toml: tolerance.ttft_s: *negative*"),
-    "max_new_tokens 0": (VARIANT + SUITE + "max_new_tokens = 0\n", "llmbench.toml: suites.riddle.max_new_tokens: expected *int* >= 1*found 0*"),
-    "max_new_tokens 0 in a list": (VARIANT + SUITE + "max_new_tokens = [64, 0]\n", "llmbench.toml: suites.riddle.max_new_tokens*>= 1*"),
-    "rounds 0": ("rounds = 0\n" + VARIANT + SUITE, "llmbench.toml: rounds: *>= 1*"),
+    "max_new_tokens 0": (VARIANT + SUITE + "max_new_tokens = 0\n", "llmbench.toml: suites.riddle.max_new_tokens: write a whole number of at least 1 or a list of whole numbers, found 0"),
+    "max_new_tokens 0 in a list": (VARIANT + SUITE + "max_new_tokens = [64, 0]\n", "llmbench.toml: suites.riddle.max_new_tokens?2?: write a whole number of at least 1, found 0"),
+    "rounds 0": ("rounds = 0\n" + VARIANT + SUITE, "llmbench.toml: rounds: write a whole number of at least 1, found 0"),
     "no variants": (SUITE, "llmbench.toml: it names no variant to measure; add one*"),
     "unknown reference": ("reference = 'b'\n" + VARIANT + SUITE, "llmbench.toml: reference: unknown variant 'b'*allowed: a*"),
     "suite for no variant": (VARIANT + SUITE + "variants = ['b*']\n", "llmbench.toml: suites.riddle: *'b[*]' matches no variant*"),
     "not TOML": ("[variants\n", "llmbench.toml: not valid TOML: *line 1*"),
     "reserved name": (VARIANT + "[suites.life-cycle]\nbuiltin = 'riddle'\n", "llmbench.toml: suites.life-cycle: *taken*rename*"),
-    "variant is no table": ("[variants]\na = 3\n", "llmbench.toml: variants*expected*"),
+    "variant is no table": ("[variants]\na = 3\n", "llmbench.toml: variants.a: write a table, found 3"),
+    "unknown value": ("[variants.a]\nengine = 'transformers'\nmodel = 'o/n'\ndtype = 'bf16'\n" + SUITE, 'llmbench.toml: variants.a.dtype: write "auto", "float32", "float16" or "bfloat16" (did you mean "bfloat16"?), found "bf16"'),
+    "text for a list": ("[variants.a]\nengine = 'openai'\nmodel = 'm'\nserve = 'llama-server --port {port}'\n" + SUITE, 'llmbench.toml: variants.a.serve: write a list: ?"llama-server", "--port", "{port}"?, found a text'),
+    "an answer at the end": (VARIANT + "[suites.e]\npath = 'answered.toml'\n", "*answered.toml: prompts?1?: its last message is the assistant's*; end with a user message: {role = \"user\"*"),
+    "an answer at the end of jsonl": (VARIANT + "[suites.e]\npath = 'answered.jsonl'\n", "*answered.jsonl: line 1: its last message is the assistant's*; end with a user message*"),
+    "unknown role": (VARIANT + "[suites.e]\npath = 'role.toml'\n", '*role.toml: prompts?1?.messages?2?.role: write "system", "user" or "assistant" (did you mean "user"?), found "users"'),
     "bad prompt key": (VARIANT + "[suites.e]\npath = 'key.toml'\n", "*key.toml: prompts?1?: unknown key 'promt'*'prompt'*"),
     "bad jsonl line": (VARIANT + "[suites.e]\npath = 'bad.jsonl'\n", "*bad.jsonl: line 2: not valid JSON*"),
     "expect without score": (VARIANT + "[suites.e]\npath = 'noscore.toml'\n", "*noscore.toml: prompts?1?: expect needs score*"),
@@ -52,6 +57,9 @@ WRONG_CONFIGS = {
 }  # fmt: skip
 
 FILES = {
+    "answered.toml": '[[prompts]]\nmessages = [{role = "user", content = "x"}, {role = "assistant", content = "y"}]\n',
+    "answered.jsonl": '{"messages": [{"role": "assistant", "content": "y"}]}\n',
+    "role.toml": '[[prompts]]\nmessages = [{role = "user", content = "x"}, {role = "users", content = "y"}]\n',
     "empty.toml": "",
     "empty.jsonl": "\n",
     "twice.toml": '[[prompts]]\nid = "a"\nprompt = "x"\n[[prompts]]\nid = "a"\nprompt = "y"\n',
@@ -59,7 +67,7 @@ FILES = {
     "bad.jsonl": '{"prompt": "x"}\n{"prompt": \n',
     "noscore.toml": '[[prompts]]\nid = "a"\nprompt = "x"\nexpect = "y"\n',
     "regex.toml": '[[prompts]]\nid = "a"\nprompt = "x"\nexpect = "("\nscore = "regex"\n',
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("wrong", WRONG_CONFIGS)

@@ -73,7 +73,7 @@ def test_a_builtin_suite_needs_no_table(small: Project) -> None:
     [
         ("suite='smal'", "*suite: unknown suite 'smal'*"),
         ("variants='x*'", "*'x*' matches no variant (there are: fast, slow)*"),
-        ("rounds=0", "*rounds*>= 1*"),
+        ("rounds=0", "*rounds: write a whole number of at least 1, found 0*"),
         ("max_new_tokens=0", "*max_new_tokens*"),
         ("limits={'speed': '> 1'}", "*limits: unknown metric 'speed'*"),
         ("limits={'ttft_s': 'fast'}", "*'fast' is not a limit*ttft_s = *<= 80 ms*"),

@@ -73,6 +73,7 @@ def _settings(loaded: LoadedModel) -> dict[str, str]:
     offloaded, load_mode = loaded.said(_OFFLOADED), loaded.said(_LOAD_MODE)
     return {
         "context": str(loaded.context_tokens),
+        "cache_tokens": str(loaded.cache_tokens),
         "trained_context": str(llama.llama_model_n_ctx_train(loaded.model)),
         "batch": str(loaded.batch),
         "micro_batch": str(llama.llama_n_ubatch(context)),

@@ -113,6 +113,6 @@ def _continue(
 def _failed(loaded: LoadedModel, code: int) -> CaseError:
     if code == 1:
         return CaseError(
-            f"llama.cpp found no room in its cache of {loaded.context_tokens} tokens; raise context"
+            f"llama.cpp found no room in its cache of {loaded.cache_tokens} tokens; raise context"
         )
     return CaseError(f"llama.cpp could not go on (llama_decode gave {code}): {loaded.log.reason}")

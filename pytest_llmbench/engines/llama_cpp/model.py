@@ -41,7 +41,8 @@ class LoadedModel:
     Attributes:
         memory: handle of the context's cache.
         batch: tokens that one call may take.
-        context_tokens: tokens that the cache holds.
+        context_tokens: tokens that prompt and output may take together, as asked for.
+        cache_tokens: tokens that the cache holds: llama.cpp rounds them up to 256.
         log_lines: what llama.cpp said while it loaded.
 
     Raises:
@@ -70,7 +71,8 @@ class LoadedModel:
         self.context = context = self._create_context(model)
         self.memory = self._require_memory(model, context)
         self.batch: int = self.llama.llama_n_batch(context)
-        self.context_tokens: int = self.llama.llama_n_ctx(context)
+        self.cache_tokens: int = self.llama.llama_n_ctx(context)
+        self.context_tokens = min(self._wanted_context(model), self.cache_tokens)
         if self.asked.adapter is not None:
             self._apply_adapter(model, context, located(self.asked.adapter, base_dir))
 
@@ -146,14 +148,19 @@ class LoadedModel:
             )
         return memory
 
+    def _wanted_context(self, model: int) -> int:
+        trained: int = self.llama.llama_model_n_ctx_train(model)
+        if self.asked.context is None:
+            return min(trained, LONGEST_CONTEXT)
+        return self.asked.context or trained
+
     def _create_context(self, model: int) -> int:
-        trained = self.llama.llama_model_n_ctx_train(model)
-        tokens = min(trained, LONGEST_CONTEXT) if self.asked.context is None else self.asked.context
-        parameters = self._context_parameters(tokens or trained)
+        tokens = self._wanted_context(model)
+        parameters = self._context_parameters(tokens)
         context: int | None = self.llama.llama_init_from_model(model, parameters)
         if context is None:
             raise LoadError(
-                f"a context of {tokens or trained} tokens could not be made for model = "
+                f"a context of {tokens} tokens could not be made for model = "
                 f"{self.asked.model!r}: {self.log.reason}; lower context, or correct kv_type_k, "
                 "kv_type_v or flash_attention"
             )

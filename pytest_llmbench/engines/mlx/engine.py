@@ -24,7 +24,12 @@ from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.engines.mlx.libraries import Libraries
 from pytest_llmbench.engines.mlx.model import Built, build
-from pytest_llmbench.engines.mlx.options import MlxOptions, folder_of, is_path
+from pytest_llmbench.engines.mlx.options import (
+    MlxOptions,
+    folder_of,
+    is_path,
+    model_problem,
+)
 from pytest_llmbench.engines.mlx.source import (
     adapter_identity,
     load_tokens,
@@ -226,12 +231,12 @@ def _check_cache(mlx: Libraries, asked: MlxOptions, module: Any) -> None:
 
 
 def _load_problem(asked: MlxOptions, base_dir: Path, exc: Exception) -> str:
-    """Say why the model could not be loaded: a missing folder first, else the library's word."""
+    """Say why the model could not be loaded: what its folder lacks, else the library's word."""
     folder = folder_of(asked.model, base_dir)
+    wrong = model_problem(folder)
+    if wrong is not None and is_path(asked.model, base_dir):
+        return f"model = {asked.model!r}: {wrong}"
     if not folder.exists():
-        neither = f"model = {asked.model!r} is no folder: {folder} does not exist; correct the path"
-        if is_path(asked.model, base_dir):
-            return neither
         return (
             f"model = {asked.model!r} is neither a folder ({folder} does not exist) nor a model "
             f"that the hub gave: {_first_lines(exc)} Correct the path, or download the model first"

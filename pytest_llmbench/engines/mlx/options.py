@@ -14,6 +14,9 @@ CONFIG_FILE: Final = "config.json"
 
 GROUP_SIZE: Final = 64
 
+_GGUF: Final = b"GGUF"
+_ADAPTER_CONFIG: Final = "adapter_config.json"
+
 
 class MlxOptions(EngineKeys, frozen=True, kw_only=True):
     """The keys of a variant under ``engine = "mlx"``.
@@ -63,21 +66,17 @@ class MlxOptions(EngineKeys, frozen=True, kw_only=True):
         return self._folder_problem(base_dir) or self._conflict()
 
     def _folder_problem(self, base_dir: Path) -> tuple[str, str] | None:
-        for key in ("model", "tokenizer", "adapter"):
+        if is_path(self.model, base_dir):
+            wrong = model_problem(folder_of(self.model, base_dir))
+            if wrong is not None:
+                return "model", wrong
+        for key in ("tokenizer", "adapter"):
             name: str | None = getattr(self, key)
             if name is None or (key != "adapter" and not is_path(name, base_dir)):
                 continue
             folder = folder_of(name, base_dir)
             if not folder.is_dir():
-                found = "is a file, not a folder" if folder.exists() else "does not exist"
-                return key, f"the {key} folder {folder} {found}; correct the path"
-        return self._config_problem(base_dir)
-
-    def _config_problem(self, base_dir: Path) -> tuple[str, str] | None:
-        folder = folder_of(self.model, base_dir)
-        lacking = folder.is_dir() and not (folder / CONFIG_FILE).is_file()
-        if self.weights == "random" and lacking:
-            return "model", f"{folder} has no {CONFIG_FILE}, which random weights are made from"
+                return key, _no_folder(key, folder)
         return None
 
     def _conflict(self) -> tuple[str, str] | None:
@@ -88,6 +87,35 @@ class MlxOptions(EngineKeys, frozen=True, kw_only=True):
             alone = "it is only for weights that are quantized here; write quantization too"
             return "group_size", alone
         return None
+
+
+def model_problem(folder: Path) -> str | None:
+    """Say why there is no model in *folder* that mlx-lm could read, and what to write instead."""
+    if folder.is_file() and _is_gguf(folder):
+        return f'{folder} is a GGUF file, which mlx-lm does not read; write engine = "llama-cpp"'
+    if not folder.is_dir():
+        return _no_folder("model", folder)
+    if (folder / CONFIG_FILE).is_file():
+        return None
+    if (folder / _ADAPTER_CONFIG).is_file():
+        return (
+            f"the folder {folder} holds an adapter and no model; write it as adapter, and the "
+            "model that it was trained with as model"
+        )
+    lacks = f"the model folder {folder} has no {CONFIG_FILE}"
+    if any(folder.glob("*.gguf")):
+        return f'{lacks}, but GGUF files; name one of them under engine = "llama-cpp"'
+    return f"{lacks}, so there is no model in it; correct the path"
+
+
+def _no_folder(key: str, folder: Path) -> str:
+    found = "is a file, not a folder" if folder.exists() else "does not exist"
+    return f"the {key} folder {folder} {found}; correct the path"
+
+
+def _is_gguf(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_GGUF)) == _GGUF
 
 
 def folder_of(name: str, base_dir: Path) -> Path:

@@ -103,7 +103,8 @@ class Client:
         except msgspec.DecodeError as exc:
             raise ServerProblem(
                 f"the server at {self.address} does not answer {response.request.url.path} as "
-                f"Ollama does ({exc}: {_short(response.text)}); correct base_url"
+                f"Ollama does ({exc}: {_short(response.text)}); correct base_url or OLLAMA_HOST, "
+                'or write engine = "openai" for another server'
             ) from exc
 
     def _refusal(self, response: httpx.Response) -> ServerProblem:

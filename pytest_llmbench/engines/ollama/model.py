@@ -50,7 +50,7 @@ class ServedModel:
 
     def version(self) -> str:
         """Return the server's version."""
-        return self._client.get("/api/version", Version).version
+        return server_version(self._client)
 
     def shown(self) -> Shown:
         """Return what the server knows of the model; a problem of status 404 where it is absent."""
@@ -131,6 +131,25 @@ class ServedModel:
 
     def _is(self, name: str) -> bool:
         return full_name(name).casefold() == self.name.casefold()
+
+
+def server_version(client: Client) -> str:
+    """Return the version of the server that *client* asks.
+
+    Raises:
+        ServerProblem: it can't be asked, or is none of Ollama's.
+    """
+    try:
+        return client.get("/api/version", Version).version
+    except ServerProblem as exc:
+        if exc.status != 404:
+            raise
+        raise ServerProblem(
+            f"no Ollama answers at {client.address}: the server there has no /api/version (404); "
+            'correct base_url or OLLAMA_HOST, or write engine = "openai" for another server',
+            status=exc.status,
+            said=exc.said,
+        ) from exc
 
 
 def full_name(name: str) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from pytest_llmbench.engines.ollama.address import server_address
-from pytest_llmbench.engines.ollama.answers import Ps, Tags, Version
+from pytest_llmbench.engines.ollama.answers import Ps, Tags
 from pytest_llmbench.engines.ollama.client import Client, ServerProblem
+from pytest_llmbench.engines.ollama.model import server_version
 from pytest_llmbench.engines.protocol import Survey
 
 _WAIT_S: Final = 2.0
@@ -32,7 +33,7 @@ def survey(environment: Mapping[str, str] | None = None) -> Survey:
 
 
 def _server(client: Client) -> str:
-    version = client.get("/api/version", Version).version
+    version = server_version(client)
     models = client.get("/api/tags", Tags).models or []
     loaded = client.get("/api/ps", Ps).models or []
     return (
