@@ -151,4 +151,12 @@ class LoadedVariant:
 def _messages(prompt: str | Sequence[Mapping[str, str]]) -> tuple[Message, ...]:
     if isinstance(prompt, str):
         return (Message(role="user", content=prompt),)
-    return tuple(Message(role=turn["role"], content=turn["content"]) for turn in prompt)
+    messages = tuple(Message(role=turn["role"], content=turn["content"]) for turn in prompt)
+    if not messages or messages[-1].role == "assistant":
+        raise ConfigError(
+            "the prompt's last message is the assistant's, which some engines go on with and "
+            "others answer; end with a user message"
+            if messages
+            else "the prompt has no messages; write what the model is asked"
+        )
+    return messages

@@ -152,6 +152,20 @@ def test_the_loaded_variant_generates(small: Project) -> None:
     result.stdout.fnmatch_lines(["*test_a?fast?*", "*test_a?slow?*"])
 
 
+def test_a_prompt_that_ends_with_an_answer_is_refused(small: Project) -> None:
+    small.with_files(
+        test_a_py=(
+            "import pytest\n"
+            "from pytest_llmbench import ConfigError\n"
+            "@pytest.mark.parametrize('turns', [[], [{'role': 'assistant', 'content': 'I'}]])\n"
+            "def test_a(llmbench_variant, turns):\n"
+            "    with pytest.raises(ConfigError, match='user message|has no messages'):\n"
+            "        llmbench_variant.generate(turns)\n"
+        )
+    )
+    small.run("test_a.py").assert_outcomes(passed=4)
+
+
 def test_both_fixtures_mean_the_same_variant(small: Project) -> None:
     small.with_files(
         test_a_py=(
