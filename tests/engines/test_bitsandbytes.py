@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import http.server
+import json
+import logging
 import subprocess
 import sys
 import threading
 import types
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -17,7 +20,7 @@ from pytest_llmbench.config import check_variants, load_config
 from pytest_llmbench.engines import create_engine, engine_options
 from pytest_llmbench.engines.transformers import TransformersOptions
 from pytest_llmbench.errors import ConfigError, EngineNotInstalledError, LoadError
-from tests.engines.workers import answers, config_folder, started, texts
+from tests.engines.workers import DEMO_LORA, answers, config_folder, copied, started, texts
 from tests.support import DEMO_MODEL, ROOT
 
 pytestmark = pytest.mark.engine("bitsandbytes")
@@ -156,9 +159,16 @@ t.AutoTokenizer.from_pretrained(sys.argv[1]).save_pretrained(sys.argv[2])
 """
 
 
-def test_a_checkpoint_that_is_quantized_loads_as_it_is(tmp_path: Path) -> None:
-    folder = str(tmp_path / "nf4")
+@pytest.fixture(scope="module")
+def quantized_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The demo model as bitsandbytes' nf4, saved."""
+    folder = str(tmp_path_factory.mktemp("saved") / "nf4")
     subprocess.run([sys.executable, "-c", SAVE, DEMO_MODEL, folder], check=True)
+    return folder
+
+
+def test_a_checkpoint_that_is_quantized_loads_as_it_is(quantized_checkpoint: str) -> None:
+    folder = quantized_checkpoint
     facts, said = answers(CAPITAL, model=folder)
     assert "Paris" in said[0]
     assert facts.identity["quantization"] == "bnb-nf4"
@@ -175,6 +185,22 @@ def test_a_checkpoint_that_is_quantized_loads_as_it_is(tmp_path: Path) -> None:
             worker.load()
 
 
+def test_a_checkpoint_that_does_not_name_bitsandbytes(
+    quantized_checkpoint: str, tmp_path: Path
+) -> None:
+    """As it was saved before there were other methods."""
+    path = copied(quantized_checkpoint, tmp_path / "early") / "config.json"
+    config = json.loads(path.read_text())
+    del config["quantization_config"]["quant_method"]
+    path.write_text(json.dumps(config))
+    facts, said = answers(CAPITAL[:1], model=str(path.parent))
+    assert "Paris" in said[0]
+    assert facts.identity["quantization"] == "bnb-nf4"
+    again = TransformersOptions(model=str(path.parent), quantization="bnb-int8").problem(ROOT)
+    assert again is not None
+    assert "quantized already (by bitsandbytes)" in again[1]
+
+
 def test_another_library_s_quantization_is_named_too(tmp_path: Path) -> None:
     """What the identity takes from a config; loading it needs that library, and usually a GPU."""
     from pytest_llmbench.engines.transformers.weights import quantized_by
@@ -189,9 +215,10 @@ def test_another_library_s_quantization_is_named_too(tmp_path: Path) -> None:
 
 
 KERNELS = """
-import huggingface_hub
+import pathlib, huggingface_hub
 
 def get_kernel(name, version):
+    pathlib.Path(__file__).with_name("asked").touch()
     huggingface_hub.snapshot_download(name)
 """
 
@@ -230,27 +257,75 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[str]]:
     server.server_close()
 
 
+@pytest.mark.parametrize("saved", [False, True], ids=["quantizing", "quantized already"])
 def test_no_kernel_is_fetched_from_a_hub(
-    hub: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    quantized_checkpoint: str,
+    hub: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    saved: bool,
 ) -> None:
     (tmp_path / "kernels.py").write_text(KERNELS)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)  # which workers take over
     code = "import kernels; kernels.get_kernel('owner/name', 1)"
     subprocess.run([sys.executable, "-c", code], capture_output=True)
     assert hub, "the kernel would be fetched"
     hub.clear()
-    with started(quantization="bnb-nf4") as worker:
+    (tmp_path / "asked").unlink()
+    keys = {"model": quantized_checkpoint} if saved else {"quantization": "bnb-nf4"}
+    with started(**keys) as worker:
         worker.load()
         assert "Paris" in texts(worker, CAPITAL)[0]
-        refused = any("Failed to load CPU gemm_4bit" in warning for warning in worker.warnings)
     assert not hub
-    assert refused == packs_anew()
+    assert (tmp_path / "asked").exists() == packs_anew()
+
+
+@pytest.mark.engine("peft")
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"adapter": DEMO_LORA},
+        {"quantization": "bnb-nf4"},
+        {"quantization": "bnb-int8", "dtype": "float16", "adapter": DEMO_LORA},
+    ],
+    ids=lambda keys: "-".join(keys) or "plain",
+)
+def test_importing_libraries_warns_of_nothing(keys: dict[str, object]) -> None:
+    from pytest_llmbench.engines.transformers.libraries import _ADVICE
+
+    with started(**keys) as worker:
+        warnings = worker.load().warnings
+    assert not [one for one in warnings if one.startswith(("DeprecationWarning", _ADVICE))]
+
+
+def test_the_advice_alone_is_kept_out_of_the_warnings(caplog: pytest.LogCaptureFixture) -> None:
+    from pytest_llmbench.engines.transformers.libraries import _without_advice
+
+    logger = logging.getLogger("bitsandbytes.backends.cpu.ops")
+    advice = "Failed to load CPU gemm_4bit_forward from kernels-community: %s. Please make sure ..."
+    with _without_advice():
+        logger.warning(advice, "No module named 'kernels'")
+        logger.warning("The installed version was compiled without support")
+    assert caplog.messages == ["The installed version was compiled without support"]
+    logger.warning(advice, "it")
+    assert len(caplog.messages) == 2
+
+
+def test_the_advice_is_what_bitsandbytes_logs() -> None:
+    """In the installed version; where another says it otherwise, the advice is a warning again."""
+    from pytest_llmbench.engines.transformers.libraries import _ADVICE
+
+    files = metadata.files("bitsandbytes") or []
+    source = next(f for f in files if f.as_posix().endswith("backends/cpu/ops.py"))
+    assert _ADVICE in source.read_text()
 
 
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ('quantization = "int4"', "quantization: invalid enum value 'int4'"),
+        ('quantization = "int4"', 'quantization: write "bnb-int8", "bnb-nf4" or "bnb-fp4", found'),
         ("double_quantization = true", "double_quantization says nothing without quantization"),
         (
             'quantization = "bnb-int8"\ncompute_dtype = "float16"',

@@ -152,6 +152,28 @@ def test_an_adapter_for_another_model_is_refused(tmp_path: Path, what: str) -> N
         assert "It was trained on '../model'" in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "file", ["adapter_model.safetensors", "adapter_config.json"], ids=["tensors", "config"]
+)
+def test_a_damaged_adapter_is_blamed_and_not_the_model(tmp_path: Path, file: str) -> None:
+    path = copied(DEMO_LORA, tmp_path / "lora") / file
+    path.write_bytes(path.read_bytes()[:200])
+    message = f"^adapter = .*lora' could not be loaded: .*{file} is damaged; copy or download it"
+    with started(adapter=str(path.parent)) as worker, pytest.raises(LoadError, match=message):
+        worker.load()
+
+
+def test_an_adapter_as_the_model_is_told(tmp_path: Path) -> None:
+    found = TransformersOptions(model=DEMO_LORA).problem(ROOT)
+    assert found is not None
+    assert found[0] == "model"
+    assert f"is an adapter, not a model; write it as adapter = {DEMO_LORA!r} beside" in found[1]
+    (tmp_path / "a.gguf").write_bytes(b"GGUF")
+    found = TransformersOptions(model=DEMO_MODEL, adapter="./a.gguf").problem(tmp_path)
+    assert found is not None
+    assert "is a GGUF file, which peft can't read" in found[1]
+
+
 def test_what_the_hub_does_not_give_is_told() -> None:
     message = "'nobody/lora' is neither a folder .* hub gave"
     with started(adapter="nobody/lora") as worker, pytest.raises(LoadError, match=message):

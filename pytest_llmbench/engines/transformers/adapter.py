@@ -9,16 +9,13 @@ unless they are merged.
 from __future__ import annotations
 
 import importlib
-import json
 from pathlib import Path
 from typing import Any, Final
 
 from pytest_llmbench.engines.fingerprint import folder_fingerprint
-from pytest_llmbench.engines.transformers.options import (
-    ADAPTER_FILE,
-    TransformersOptions,
-    local_folder,
-)
+from pytest_llmbench.engines.transformers.folders import ADAPTER_FILE, local_folder, made_for
+from pytest_llmbench.engines.transformers.options import TransformersOptions
+from pytest_llmbench.engines.transformers.refusals import damage, load_problem, said
 from pytest_llmbench.errors import LoadError
 
 _NAME: Final = "default"
@@ -44,10 +41,7 @@ def adapter_folder(asked: TransformersOptions, base_dir: Path) -> Path:
             )
         )
     except (OSError, ValueError) as exc:
-        raise LoadError(
-            f"adapter = {asked.adapter!r} is neither a folder ({folder} does not exist) nor an "
-            f"adapter that the hub gave: {_first_line(exc)} Correct the path"
-        ) from exc
+        raise LoadError(load_problem("adapter", asked.adapter, folder, exc)) from exc
 
 
 def adapter_identity(asked: TransformersOptions, folder: Path) -> dict[str, str]:
@@ -59,14 +53,16 @@ def with_adapter(peft: Any, model: Any, asked: TransformersOptions, folder: Path
     """Return *model* with the adapter in *folder*, merged unless that is ``never`` to be.
 
     Raises:
-        LoadError: it is an adapter for another model, or can't be merged.
+        LoadError: it is an adapter for another model, damaged, or can't be merged.
     """
     try:
         config = peft.PeftConfig.from_pretrained(str(folder))
         _check_kind(asked, config)
         adapted = _adapted(peft, model, config, folder)
-    except _REFUSALS as exc:
-        raise LoadError(_misfit(asked, folder, _first_line(exc))) from exc
+    except LoadError:
+        raise
+    except Exception as exc:  # peft lets those of safetensors, torch and its own code through
+        raise LoadError(_adapter_problem(asked, folder, exc)) from exc
     if asked.adapter_merge == "never":
         return adapted.eval()
     return _merged(adapted, asked).eval()
@@ -112,24 +108,16 @@ def _merged(adapted: Any, asked: TransformersOptions) -> Any:
         return adapted.merge_and_unload(safe_merge=True)
     except (*_REFUSALS, NotImplementedError) as exc:
         raise LoadError(
-            f"adapter = {asked.adapter!r} can't be merged into these weights: {_first_line(exc)}; "
+            f"adapter = {asked.adapter!r} can't be merged into these weights: {said(exc)}; "
             'write adapter_merge = "never"'
         ) from exc
 
 
-def _misfit(asked: TransformersOptions, folder: Path, reason: str) -> str:
-    made_for = _made_for(folder)
+def _adapter_problem(asked: TransformersOptions, folder: Path, exc: Exception) -> str:
+    assert asked.adapter is not None, "asked only where there is one"
+    if damage(folder) is not None:
+        return load_problem("adapter", asked.adapter, folder, exc)
     return (
-        f"adapter = {asked.adapter!r} does not fit model = {asked.model!r}: {reason}. "
-        f"It was trained on {made_for!r}; name that model or another adapter"
+        f"adapter = {asked.adapter!r} does not fit model = {asked.model!r}: {said(exc)}. "
+        f"It was trained on {made_for(folder)}; name that model or another adapter"
     )
-
-
-def _made_for(folder: Path) -> str:
-    said = json.loads((folder / ADAPTER_FILE).read_text(encoding="utf-8"))
-    return str(said.get("base_model_name_or_path") or "an unnamed model")
-
-
-def _first_line(exc: Exception) -> str:
-    lines = [line.strip() for line in str(exc).strip().splitlines()]
-    return " ".join(lines[:2]).rstrip(".") or type(exc).__name__

@@ -14,8 +14,10 @@ from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.engines.protocol import Encoded, Generation, Stamps
 from pytest_llmbench.engines.transformers.facts import model_facts
+from pytest_llmbench.engines.transformers.folders import local_folder
 from pytest_llmbench.engines.transformers.libraries import Libraries, import_libraries
-from pytest_llmbench.engines.transformers.options import TransformersOptions, local_folder
+from pytest_llmbench.engines.transformers.options import TransformersOptions
+from pytest_llmbench.engines.transformers.refusals import load_problem, said
 from pytest_llmbench.engines.transformers.stamps import watch
 from pytest_llmbench.engines.transformers.tokens import (
     ByteTokenizer,
@@ -23,9 +25,7 @@ from pytest_llmbench.engines.transformers.tokens import (
     load_tokenizer,
 )
 from pytest_llmbench.engines.transformers.weights import Loading, Weights
-from pytest_llmbench.errors import CaseError, LoadError
-
-_REFUSALS = (OSError, ValueError, ImportError, RuntimeError, KeyError)
+from pytest_llmbench.errors import CaseError, EngineError, LoadError
 
 
 class TransformersEngine:
@@ -43,6 +43,7 @@ class TransformersEngine:
     def load(self, options: Mapping[str, object], base_dir: Path) -> ModelFacts:
         """Load tokenizer and weights onto the device."""
         asked = msgspec.convert(options, TransformersOptions)
+        _check_folders(asked, base_dir)
         if asked.threads is not None:
             self._libraries.torch.set_num_threads(asked.threads)
         device = _device(self._libraries.torch, asked.device)
@@ -53,8 +54,10 @@ class TransformersEngine:
             self._weights = Loading(
                 self._libraries, asked, source=source, base_dir=base_dir, device=device
             ).weights()
-        except _REFUSALS as exc:
-            raise LoadError(_load_problem(asked, folder, exc)) from exc
+        except EngineError:
+            raise
+        except Exception as exc:  # a checkpoint makes libraries raise anything
+            raise LoadError(load_problem("model", asked.model, folder, exc)) from exc
         if asked.weights == "random":
             self._fit_tokenizer()
         return model_facts(
@@ -97,7 +100,7 @@ class TransformersEngine:
                 logits_processor=seen.processors,
             )
         except torch.OutOfMemoryError as exc:
-            raise CaseError(f"the device ran out of memory: {_first_line(exc)}") from exc
+            raise CaseError(f"the device ran out of memory: {said(exc)}") from exc
         seen.finish()
         return Generation(
             text=self._tokenizer.decode(stamps.ids, skip_special_tokens=True),
@@ -163,15 +166,9 @@ def _device(torch: Any, asked: str) -> str:
     return asked
 
 
-def _load_problem(asked: TransformersOptions, folder: Path, exc: Exception) -> str:
-    """Say why the model could not be loaded: a missing folder first, else the library's word."""
-    if not folder.exists():
-        return (
-            f"model = {asked.model!r} is neither a folder ({folder} does not exist) nor a model "
-            f"that the hub gave: {_first_line(exc)} Correct the path, or download the model first"
-        )
-    return f"model = {asked.model!r} could not be loaded: {_first_line(exc)}"
-
-
-def _first_line(exc: Exception) -> str:
-    return next(iter(str(exc).strip().splitlines()), type(exc).__name__)
+def _check_folders(asked: TransformersOptions, base_dir: Path) -> None:
+    """Refuse what can't be loaded before anything is; on another host nobody has looked yet."""
+    problem = asked.problem(base_dir)
+    if problem is not None:
+        key, why = problem
+        raise LoadError(f"{key} = {getattr(asked, key)!r} can't be used: {why}")

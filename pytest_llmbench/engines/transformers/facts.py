@@ -8,12 +8,9 @@ from typing import Any
 
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.engines.fingerprint import file_fingerprint, folder_fingerprint
+from pytest_llmbench.engines.transformers.folders import CONFIG_FILE, local_folder
 from pytest_llmbench.engines.transformers.libraries import Libraries
-from pytest_llmbench.engines.transformers.options import (
-    CONFIG_FILE,
-    TransformersOptions,
-    local_folder,
-)
+from pytest_llmbench.engines.transformers.options import TransformersOptions
 from pytest_llmbench.engines.transformers.tokens import (
     ByteTokenizer,
     tokenizer_fingerprint,

@@ -3,7 +3,8 @@
 Read in bitsandbytes 0.50.2: on a CPU with AVX512-BF16, importing it fetches a kernel from the hub
 where the package ``kernels`` is installed (and peft imports bitsandbytes). A benchmark must not
 change by what a hub holds today, so it is imported with the hub out of reach; a kernel that is in
-the hub's cache already is used, as in deployment, and named in the variant's identity.
+the hub's cache already is used, as in deployment, and named in the variant's identity. Its advice
+to install ``kernels`` where there is none says nothing of the variant, and is not passed on.
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ import dataclasses
 import importlib
 import importlib.util
 import logging
+import warnings
 from collections.abc import Iterator
 from typing import Any, Final
 
 from pytest_llmbench.engines.protocol import Survey
 from pytest_llmbench.engines.transformers.options import BITSANDBYTES, PEFT
-from pytest_llmbench.errors import EngineNotInstalledError
+from pytest_llmbench.errors import EngineError, EngineNotInstalledError, LoadError
 
 _TRANSFORMERS: Final = "pip install 'pytest-llmbench[transformers]'"
+_ADVICE: Final = "Failed to load CPU gemm_4bit_forward from kernels-community"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ def import_libraries() -> Libraries:
 
     Raises:
         EngineNotInstalledError: one of them is absent.
+        LoadError: one of them is broken.
     """
     libraries = Libraries(
         torch=_imported("torch", "the engine 'transformers'", _TRANSFORMERS),
@@ -45,14 +49,15 @@ def import_libraries() -> Libraries:
     return libraries
 
 
-def import_bitsandbytes() -> Any:
+def import_bitsandbytes(needed_by: str = "the key quantization") -> Any:
     """Import bitsandbytes without asking the hub for a kernel.
 
     Raises:
         EngineNotInstalledError: it is absent.
+        LoadError: it is broken.
     """
-    with _hub_out_of_reach():
-        bitsandbytes = _imported("bitsandbytes", "the key quantization", BITSANDBYTES)
+    with _hub_out_of_reach(), _without_advice():
+        bitsandbytes = _imported("bitsandbytes", needed_by, BITSANDBYTES)
     logging.getLogger("bitsandbytes.autograd._functions").addFilter(_once)
     return bitsandbytes
 
@@ -62,9 +67,10 @@ def import_peft() -> Any:
 
     Raises:
         EngineNotInstalledError: it is absent.
+        LoadError: one of them is broken.
     """
     if importlib.util.find_spec("bitsandbytes") is not None:
-        import_bitsandbytes()
+        import_bitsandbytes("peft, for the key adapter,")
     return _imported("peft", "the key adapter", PEFT)
 
 
@@ -106,12 +112,33 @@ def packs_anew(bitsandbytes: Any) -> bool:
 
 
 def _imported(module: str, needed_by: str, line: str) -> Any:
+    """Import *module*; its own deprecated calls, while it is imported, are nobody's warning."""
     try:
-        return importlib.import_module(module)
-    except ImportError as exc:
-        raise EngineNotInstalledError(
-            f"{needed_by} needs {exc.name or exc}, which is not installed; type: {line}"
-        ) from exc
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return importlib.import_module(module)
+    except Exception as exc:  # a shared library that is missing is an OSError, and so on
+        raise _import_problem(module, needed_by, line, exc) from exc
+
+
+def _import_problem(module: str, needed_by: str, line: str, exc: Exception) -> EngineError:
+    """Return what an import that failed means: something is not installed, or broken."""
+    if isinstance(exc, ModuleNotFoundError) and exc.name and not _is_there(exc.name):
+        return EngineNotInstalledError(
+            f"{needed_by} needs {exc.name}, which is not installed; type: {line}"
+        )
+    return LoadError(
+        f"{needed_by} needs {module}, which is installed, but can't be imported: "
+        f"{type(exc).__name__}: {exc}; repair its installation, or type: {line}"
+    )
+
+
+def _is_there(module: str) -> bool:
+    """Whether the package of *module* is installed: then a part of it that is missing broke it."""
+    try:
+        return importlib.util.find_spec(module.partition(".")[0]) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 @contextlib.contextmanager
@@ -124,6 +151,21 @@ def _hub_out_of_reach() -> Iterator[None]:
         yield
     finally:
         constants.HF_HUB_OFFLINE = before
+
+
+@contextlib.contextmanager
+def _without_advice() -> Iterator[None]:
+    """Keep bitsandbytes' advice to install ``kernels`` out of the log, and nothing else of it."""
+    logger = logging.getLogger("bitsandbytes.backends.cpu.ops")
+    logger.addFilter(_is_no_advice)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_no_advice)
+
+
+def _is_no_advice(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith(_ADVICE)
 
 
 def _once(record: logging.LogRecord) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -10,15 +9,13 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 
 from pytest_llmbench.domain.variant import EngineKeys
+from pytest_llmbench.engines.transformers.folders import adapter_problem, model_problem
 
 Quantization = Literal["bnb-int8", "bnb-nf4", "bnb-fp4"]
 Name = Annotated[str, Meta(min_length=1)]
 
 BITSANDBYTES: Final = "pip install 'pytest-llmbench[bitsandbytes]'"
 PEFT: Final = "pip install 'pytest-llmbench[peft]'"
-
-CONFIG_FILE: Final = "config.json"
-ADAPTER_FILE: Final = "adapter_config.json"
 
 
 class TransformersOptions(EngineKeys, frozen=True, kw_only=True):
@@ -73,10 +70,15 @@ class TransformersOptions(EngineKeys, frozen=True, kw_only=True):
 
     def problem(self, base_dir: Path) -> tuple[str, str] | None:
         """A name that can only be a path has to be a folder; others may be on the hub."""
-        wrong = _model_problem(self, base_dir)
+        wrong = model_problem(
+            self.model,
+            base_dir,
+            made_up=self.weights == "random",
+            quantizes=self.quantization is not None,
+        )
         if wrong is not None:
             return wrong
-        return None if self.adapter is None else _adapter_problem(self.adapter, base_dir)
+        return None if self.adapter is None else adapter_problem(self.adapter, base_dir)
 
     def needs(self) -> Mapping[str, str]:
         """Return bitsandbytes for a quantization, peft for an adapter."""
@@ -94,64 +96,3 @@ class TransformersOptions(EngineKeys, frozen=True, kw_only=True):
             ("adapter_merge", self.adapter_merge != "never", "adapter", adapted),
             ("adapter_revision", self.adapter_revision is not None, "adapter", adapted),
         )
-
-
-def local_folder(name: str, base_dir: Path) -> Path:
-    """Return where *name* is if it is a folder of this machine."""
-    return base_dir / Path(name).expanduser()
-
-
-def _model_problem(asked: TransformersOptions, base_dir: Path) -> tuple[str, str] | None:
-    folder = local_folder(asked.model, base_dir)
-    if not folder.is_dir():
-        return _absent("model", asked.model, folder, base_dir)
-    config = folder / CONFIG_FILE
-    if asked.weights == "random" and not config.is_file():
-        return "model", f"{folder} has no {CONFIG_FILE}, which random weights are made from"
-    method = quantized_already(config) if asked.quantization is not None else None
-    if method is not None:
-        return "quantization", already_quantized(asked.model, method)
-    return None
-
-
-def _adapter_problem(adapter: str, base_dir: Path) -> tuple[str, str] | None:
-    folder = local_folder(adapter, base_dir)
-    if not folder.is_dir():
-        return _absent("adapter", adapter, folder, base_dir)
-    if (folder / ADAPTER_FILE).is_file():
-        return None
-    return "adapter", f"{folder} has no {ADAPTER_FILE}; name the folder that peft saved it to"
-
-
-def quantized_already(config: Path) -> str | None:
-    """Return the method that the checkpoint of *config* is quantized by, if it is."""
-    try:
-        said = json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None  # loading it says more
-    theirs = said.get("quantization_config") if isinstance(said, dict) else None
-    return str(theirs.get("quant_method", "?")) if isinstance(theirs, dict) else None
-
-
-def already_quantized(model: str, method: str) -> str:
-    """Return the sentence that refuses to quantize *model* a second time."""
-    return (
-        f"model = {model!r} is quantized already (by {method}) and loads as it is; "
-        "remove quantization, or name the model that it was made from"
-    )
-
-
-def _absent(key: str, name: str, folder: Path, base_dir: Path) -> tuple[str, str] | None:
-    """Return what is wrong with a *name* that is no folder; nothing if it may be on the hub."""
-    if not is_path(name, base_dir):
-        return None
-    found = "is a file, not a folder" if folder.exists() else "does not exist"
-    return key, f"the {key} folder {folder} {found}; correct the path"
-
-
-def is_path(name: str, base_dir: Path) -> bool:
-    """Whether *name* can't be a hub name, which is ``name`` or ``owner/name``."""
-    parts = Path(name).parts
-    owner_is_folder = len(parts) > 1 and (base_dir / parts[0]).is_dir()
-    ends = name.startswith((".", "/", "~")) or name.endswith("/")
-    return ends or len(parts) > 2 or owner_is_folder or (base_dir / name).is_file()

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_llmbench.engines.fingerprint import file_fingerprint
+from pytest_llmbench.engines.transformers.folders import local_folder
 from pytest_llmbench.engines.transformers.libraries import Libraries
-from pytest_llmbench.engines.transformers.options import TransformersOptions, local_folder
+from pytest_llmbench.engines.transformers.options import TransformersOptions
+from pytest_llmbench.engines.transformers.refusals import load_problem
 from pytest_llmbench.errors import LoadError
 
 _FILES: Final = (
@@ -22,6 +24,8 @@ _FILES: Final = (
     "merges.txt",
     "spiece.model",
 )
+_BESIDES: Final = frozenset({"tokenizer_config.json", "chat_template.jinja"})
+"""Those that come with a tokenizer and are none."""
 
 
 class ByteTokenizer:
@@ -54,7 +58,11 @@ class ByteTokenizer:
 
 
 def load_tokenizer(libraries: Libraries, asked: TransformersOptions, base_dir: Path) -> Any:
-    """Return the tokenizer that *asked* names; ``None`` if random weights come without one."""
+    """Return the tokenizer that *asked* names; ``None`` if random weights come without one.
+
+    Raises:
+        LoadError: there is none, or it can't be read.
+    """
     source, own = tokenizer_source(asked, base_dir)
     made_up = asked.weights == "random" and not own
     if made_up and Path(source).is_dir() and not _tokenizer_files(Path(source)):
@@ -65,10 +73,10 @@ def load_tokenizer(libraries: Libraries, asked: TransformersOptions, base_dir: P
             revision=None if own else asked.revision,
             trust_remote_code=asked.trust_remote_code,
         )
-    except (OSError, ValueError):
-        if made_up and not Path(source).is_dir():
+    except Exception as exc:  # the library tokenizers raises plain ones
+        if made_up and not Path(source).is_dir() and isinstance(exc, (OSError, ValueError)):
             return None  # the hub has a config of that name, and no tokenizer
-        raise
+        raise LoadError(_tokenizer_problem(asked, base_dir, exc)) from exc
 
 
 def check_vocabulary(tokenizer: Any, vocabulary: int) -> None:
@@ -93,6 +101,19 @@ def tokenizer_fingerprint(folder: Path) -> str:
     for path in _tokenizer_files(folder):
         digest.update(f"{path.name}:{file_fingerprint(path)}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def _tokenizer_problem(asked: TransformersOptions, base_dir: Path, exc: Exception) -> str:
+    """Blame the key that the tokenizer comes from; a model's folder may have none."""
+    if asked.tokenizer is not None:
+        folder = local_folder(asked.tokenizer, base_dir)
+        return load_problem("tokenizer", asked.tokenizer, folder, exc)
+    folder = local_folder(asked.model, base_dir)
+    problem = load_problem("model", asked.model, folder, exc)
+    vocabularies = {path.name for path in _tokenizer_files(folder)} - _BESIDES
+    if not folder.is_dir() or vocabularies:
+        return problem
+    return f"{problem}. {folder} has no tokenizer; save one there, or write tokenizer = a folder's"
 
 
 def _tokenizer_files(folder: Path) -> list[Path]:

@@ -17,15 +17,18 @@ from typing import Any, Final
 from pytest_llmbench.engines.transformers import adapter as adapters
 from pytest_llmbench.engines.transformers import quantize
 from pytest_llmbench.engines.transformers.decoding import Decoding
+from pytest_llmbench.engines.transformers.folders import (
+    already_quantized,
+    made_by_mlx,
+    quantization_method,
+    quantized_by_mlx,
+)
 from pytest_llmbench.engines.transformers.libraries import (
     Libraries,
     import_bitsandbytes,
     import_peft,
 )
-from pytest_llmbench.engines.transformers.options import (
-    TransformersOptions,
-    already_quantized,
-)
+from pytest_llmbench.engines.transformers.options import TransformersOptions
 from pytest_llmbench.errors import LoadError
 
 RANDOM_SEED: Final = 20
@@ -70,6 +73,8 @@ class Loading:
         self._bitsandbytes = None if asked.quantization is None else import_bitsandbytes()
         self._adapter = None if asked.adapter is None else adapters.adapter_folder(asked, base_dir)
         self._config = self._read_config()
+        if _method(self._config) == "bitsandbytes":  # before transformers does it, hub and all
+            self._bitsandbytes = import_bitsandbytes(f"the quantized model {asked.model!r}")
 
     def weights(self) -> Weights:
         """Return the model, ready to generate."""
@@ -94,9 +99,8 @@ class Loading:
         model = self._checkpoint(self._device)
         method = _method(model.config)
         if method == "bitsandbytes":
-            bitsandbytes = import_bitsandbytes()
-            quantize.settle(model, bitsandbytes, self._asked)
-            return model, *self._quantized_facts(model, bitsandbytes)
+            quantize.settle(model, self._bitsandbytes, self._asked)
+            return model, *self._quantized_facts(model, self._bitsandbytes)
         return model, {} if method is None else quantized_by(model.config), {}
 
     def _quantized(self) -> tuple[Any, dict[str, str], dict[str, str]]:
@@ -127,6 +131,8 @@ class Loading:
             revision=self._asked.revision,
             trust_remote_code=self._asked.trust_remote_code,
         )
+        if quantized_by_mlx(_all_said(config)):
+            raise LoadError(made_by_mlx(self._asked.model))
         method = _method(config)
         if method is None:
             return config
@@ -204,12 +210,15 @@ def quantized_by(config: Any) -> dict[str, str]:
     return {"quantization": method if bits is None else f"{method} ({bits} bits)"}
 
 
+def _all_said(config: Any) -> dict[str, Any]:
+    """Return what *config* says of quantization in the words of transformers and of MLX."""
+    theirs = getattr(config, "quantization", None)
+    return {"quantization": theirs, "quantization_config": _said(config)}
+
+
 def _said(config: Any) -> dict[str, Any]:
     """Return the quantization that *config* describes, as plain data."""
     theirs = getattr(config, "quantization_config", None) or {}
     plain = theirs if isinstance(theirs, dict) else theirs.to_dict()
-    method = plain.get("quant_method")
-    return {
-        **plain,
-        **({} if method is None else {"quant_method": getattr(method, "value", method)}),
-    }
+    method = quantization_method(plain)
+    return plain if method is None else {**plain, "quant_method": method}
