@@ -87,6 +87,15 @@ class LocalProcess:
         try:
             return explain(self._process.wait(timeout=wait_s))
         except psutil.TimeoutExpired:
+            return self._ended_soon()
+
+    def _ended_soon(self) -> str | None:
+        """Return how it ended where its first thread has, and others are only just ending."""
+        try:
+            if self._process.status() != psutil.STATUS_ZOMBIE:
+                return None
+            return explain(self._process.wait(timeout=warden.PATIENCE_S))
+        except psutil.Error:
             return None
 
     def last_lines(self) -> tuple[str, ...]:

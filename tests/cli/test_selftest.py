@@ -185,15 +185,18 @@ def test_its_own_subject_works_for_real(tmp_path: Path) -> None:
     assert all(variant.options["work"] for variant in subject.config.variants.values())
 
 
-def test_without_a_configuration_it_passes_or_says_that_it_could_not_tell(here: Path) -> None:
+def test_without_a_configuration_it_says_what_it_found(here: Path) -> None:
+    """What that is depends on who else uses the machine: the rules have tests of their own."""
     done = subprocess.run([*LLMBENCH, "selftest"], capture_output=True, text=True)
     assert done.stderr == ""
     assert "the scripted engine with real work for the processor" in done.stdout
-    if done.returncode == 1:  # a machine that does something else proves nothing
-        assert "\ninconclusive: " in done.stdout
-    else:
-        assert done.returncode == 0
-        assert "\nthe gate works on this machine: " in done.stdout
+    said = {
+        "the gate works on this machine: ": 0,
+        "the gate does not work on this machine: ": 1,
+        "inconclusive: ": 1,
+    }
+    (status,) = (status for words, status in said.items() if f"\n{words}" in done.stdout)
+    assert done.returncode == status
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")

@@ -46,7 +46,8 @@ def served(kind: str) -> dict[str, object]:
     if kind == "llama-cpp-python":
         command = "{python} -m llama_cpp.server --port {port} --n_ctx 1024 --n_threads 1"
         more = ["--n_threads_batch", "1", "--model", demo_form("f16.gguf")]
-        return {"model": "demo", "serve": [*command.split(), *more]}
+        alias = ["--model_alias", "{model}"]
+        return {"model": "demo", "serve": [*command.split(), *alias, *more]}
     if kind == "mlx-lm":
         command = "{python} -m mlx_lm server --port {port} --model {model} --prompt-cache-size 0"
         never_end = {"logit_bias": {"0": -1000}}

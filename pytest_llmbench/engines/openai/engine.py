@@ -78,7 +78,11 @@ class OpenAIEngine:
         """Find the server, or start it, and wait until its model is loaded."""
         self._options = msgspec.convert(options, OpenAIOptions)
         self._connection = Connection(self._options, base_dir)
-        return self._model_facts(base_dir)
+        try:
+            return self._model_facts(base_dir)
+        except BaseException:
+            self.free()
+            raise
 
     def encode(self, messages: tuple[Message, ...], parameters: Parameters) -> Encoded:
         """Get the server ready for the same conditions in every round; it counts the tokens."""
