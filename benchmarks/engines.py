@@ -68,6 +68,18 @@ def random_model(folder: Path) -> Path:
     return folder
 
 
+def in_float32(model: Path) -> Path:
+    """Write *model* in float32 beside it."""
+    import torch
+    import transformers
+
+    target = model.with_name("model-float32")
+    loaded = transformers.AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+    loaded.save_pretrained(target)
+    transformers.AutoTokenizer.from_pretrained(model).save_pretrained(target)
+    return target
+
+
 def gguf_of(model: Path) -> Path:
     """Write the F16 GGUF of *model* beside it."""
     sys.path.insert(0, str(DEMO))
@@ -172,7 +184,11 @@ for line in sys.stdin:
 
 
 def with_mlx(model: Path, rounds: int) -> None:
-    """``stream_generate``'s last response, its decode rate corrected by (n - 1) / n."""
+    """``stream_generate``'s last response, its decode rate corrected by (n - 1) / n.
+
+    In float32: MLX computes float16 very slowly on a CPU.
+    """
+    model = in_float32(model)
     arguments = (str(model), prompt_ids(model), str(TOKENS))
     with worker_of("mlx", model=str(model)) as worker, bare_script(MLX, *arguments) as bare:
         say("mlx", in_turns(lambda: ours(worker), bare, rounds))
