@@ -15,7 +15,7 @@ from pytest_llmbench.domain.metric import CATALOGUE, Kind, Statistic
 from pytest_llmbench.domain.record import Measured
 from pytest_llmbench.domain.suite import Prompt
 from pytest_llmbench.domain.trace import DeviceMemory, Memory, ReportedMemory, Round
-from pytest_llmbench.metrics.rounds import invalid_reason, round_metrics
+from pytest_llmbench.metrics.rounds import round_metrics
 from pytest_llmbench.metrics.score import score
 from pytest_llmbench.metrics.taint import taint
 
@@ -36,7 +36,7 @@ def case_metrics(
     """Return the metrics of one case in base units, in the catalogue's order.
 
     ``value`` is the median, ``gate`` the metric's own statistic, ``rounds`` every value in the
-    order measured. Noisy metrics leave disturbed and invalid rounds out of value and gate where
+    order measured. Noisy metrics leave disturbed rounds out of value and gate where
     at least half of the rounds (and at least one) are clean; otherwise they use all, and it is
     for the judge to say so. *processors*: see :func:`pytest_llmbench.metrics.taint.taint`.
     Without *quality* nothing is said of the text: the weights are random.
@@ -52,10 +52,7 @@ def case_metrics(
 
 def clean_rounds(rounds: Sequence[Round], *, processors: int | None) -> tuple[bool, ...]:
     """Return for each round whether it counts: undisturbed, or all where too few are."""
-    clean = [
-        taint(entry.contention, processors) is None and invalid_reason(entry.trace) is None
-        for entry in rounds
-    ]
+    clean = [taint(entry.contention, processors) is None for entry in rounds]
     enough = sum(clean) * 2 >= len(clean)
     return tuple(clean) if enough else (True,) * len(clean)
 

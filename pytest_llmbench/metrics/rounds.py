@@ -26,16 +26,6 @@ def round_metrics(trace: Trace) -> dict[str, float]:
     return {**_counts(trace), **_times(trace), **_gaps(trace), **_rates(trace), **_engine(trace)}
 
 
-def invalid_reason(trace: Trace) -> str | None:
-    """Return why the round's times mean nothing, or ``None`` where they are valid."""
-    if trace.cached_prompt_tokens:
-        return (
-            f"{trace.cached_prompt_tokens} of {trace.prompt_tokens} prompt tokens came from the "
-            "engine's cache"
-        )
-    return None
-
-
 def _counts(trace: Trace) -> dict[str, float]:
     counts = {
         "prompt_tokens": trace.prompt_tokens,

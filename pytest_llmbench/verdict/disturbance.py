@@ -8,48 +8,39 @@ from pytest_llmbench.domain.fact import Fact
 from pytest_llmbench.domain.metric import CATALOGUE, Kind
 from pytest_llmbench.domain.trace import Round
 from pytest_llmbench.domain.verdict import Verdict, VerdictKind
-from pytest_llmbench.metrics.rounds import invalid_reason
 from pytest_llmbench.metrics.taint import taint
 
 
 class Disturbance(Fact, frozen=True, kw_only=True):
-    """More than half of a case's rounds were disturbed.
-
-    Attributes:
-        sentence: how many of them, and by what.
-        invalid: some of the times mean nothing at all, not merely that they may be too long.
-    """
+    """More than half of a case's rounds were disturbed: *sentence* says how many, and by what."""
 
     sentence: str
-    invalid: bool
 
 
 def disturbance(rounds: Sequence[Round], processors: int | None) -> Disturbance | None:
-    """Return what disturbed or invalidated more than half of *rounds*, or ``None``.
+    """Return what disturbed more than half of *rounds*, or ``None``.
 
     Up to a half they are left out of the statistics instead
     (:func:`pytest_llmbench.metrics.case.clean_rounds`).
 
     *processors*: see :func:`pytest_llmbench.metrics.taint.taint`.
     """
-    reasons = [_reason(entry, processors) for entry in rounds]
+    reasons = [taint(entry.contention, processors) for entry in rounds]
     given = [(number, reason) for number, reason in enumerate(reasons, start=1) if reason]
     if len(given) * 2 <= len(reasons):
         return None
     number, reason = given[0]
     return Disturbance(
-        sentence=f"{len(given)} of {len(reasons)} rounds were disturbed (round {number}: {reason})",
-        invalid=any(invalid_reason(entry.trace) is not None for entry in rounds),
+        sentence=f"{len(given)} of {len(reasons)} rounds were disturbed (round {number}: {reason})"
     )
 
 
 def softened(verdict: Verdict, disturbed: Disturbance | None) -> Verdict:
     """Return *verdict*, made inconclusive where *disturbed* took its ground away.
 
-    Contention makes times longer: it takes the ground from a regressed noisy metric only. Times
-    that mean nothing take it from everything said of a noisy metric.
+    Contention makes times longer: it takes the ground from a regressed noisy metric only.
     """
-    if disturbed is None or not _grounded_on_time(verdict, disturbed):
+    if disturbed is None or not _grounded_on_time(verdict):
         return verdict
     return Verdict(
         metric=verdict.metric,
@@ -59,13 +50,7 @@ def softened(verdict: Verdict, disturbed: Disturbance | None) -> Verdict:
     )
 
 
-def _grounded_on_time(verdict: Verdict, disturbed: Disturbance) -> bool:
+def _grounded_on_time(verdict: Verdict) -> bool:
     metric = CATALOGUE.get(verdict.metric)
-    if metric is None or metric.kind is not Kind.NOISY:
-        return False
-    timed = {VerdictKind.OK, VerdictKind.IMPROVED, VerdictKind.REGRESSED}
-    return verdict.kind in (timed if disturbed.invalid else {VerdictKind.REGRESSED})
-
-
-def _reason(entry: Round, processors: int | None) -> str | None:
-    return invalid_reason(entry.trace) or taint(entry.contention, processors)
+    noisy = metric is not None and metric.kind is Kind.NOISY
+    return noisy and verdict.kind is VerdictKind.REGRESSED

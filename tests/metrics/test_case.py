@@ -57,10 +57,12 @@ def test_more_than_half_tainted_uses_all():
     assert metrics["ttft_s"].value == pytest.approx(0.080)
 
 
-def test_invalid_rounds_are_left_out_like_tainted_ones():
+def test_a_cached_prompt_leaves_its_round_out_of_the_prompt_s_metrics_alone():
     rounds = [make_round((10, 20)), make_round((1, 20), cached=5), make_round((12, 20))]
-    assert case_metrics(rounds, make_prompt(), None)["ttft_s"].value == pytest.approx(0.011)
-    assert clean_rounds(rounds, processors=2) == (True, False, True)
+    metrics = case_metrics(rounds, make_prompt(), None)
+    assert metrics["ttft_s"].rounds == pytest.approx((0.010, 0.012))
+    assert metrics["ttft_s"].value == pytest.approx(0.011)
+    assert metrics["itl_s"].rounds == pytest.approx((0.010, 0.019, 0.008))
 
 
 def test_steal_counts_only_with_the_number_of_processors():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.trace import EngineTimings
-from pytest_llmbench.metrics.rounds import invalid_reason, round_metrics
+from pytest_llmbench.metrics.rounds import round_metrics
 from tests.support import token_trace
 
 from .facts import make_trace
@@ -135,13 +135,6 @@ def test_timings_without_time_give_no_rate():
         "engine_prefill_tps",
         "engine_decode_tps",
     }
-
-
-def test_cached_tokens_make_a_round_invalid():
-    assert invalid_reason(make_trace(cached=0)) is None
-    assert invalid_reason(make_trace(prompt_tokens=20, cached=1)) == (
-        "1 of 20 prompt tokens came from the engine's cache"
-    )
 
 
 @given(gaps_ns)

@@ -8,6 +8,7 @@ import pytest
 from pytest_llmbench.domain.gate import Gates
 from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.verdict import VerdictKind
+from pytest_llmbench.metrics.case import case_metrics
 from pytest_llmbench.verdict.judge import judge_case, judge_life, missing_cases
 
 from .facts import (
@@ -438,9 +439,13 @@ def test_disturbance_spares_what_does_not_depend_on_time():
     assert kinds(verdicts) == {"score": REGRESSED, "rss_peak_bytes": REGRESSED}
 
 
-def test_times_from_a_cache_prove_nothing():
-    record = make_record(rounds=[make_round(cached=5)], ttft_s=0.001)
-    assert only(judge(record, make_session(ttft_s=0.1))).kind is INCONCLUSIVE
+def test_times_from_a_cache_are_none_and_the_others_are_judged():
+    rounds = (make_round(cached=5),) * 3
+    metrics = case_metrics(rounds, make_record().case.prompt, None)
+    record = msgspec.structs.replace(make_record(rounds=rounds), metrics=metrics)
+    itl_s = metrics["itl_s"].value
+    verdicts = judge(record, make_session(ttft_s=0.1, itl_s=itl_s))
+    assert kinds(verdicts) == {"ttft_s": MISSING, "itl_s": OK}
 
 
 # --- lives -------------------------------------------------------------------------------------
