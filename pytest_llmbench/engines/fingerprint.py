@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,9 +16,14 @@ _BLOCK: Final = 2**20
 
 def folder_fingerprint(folder: Path) -> str:
     """Return 16 hex digits for the weights, tokenizer and configuration files in *folder*."""
-    digest = hashlib.sha256()
     names = {path for glob in (*_WEIGHTS, *_DESCRIPTIONS) for path in folder.glob(glob)}
-    for path in sorted(names):
+    return files_fingerprint(sorted(names))
+
+
+def files_fingerprint(paths: Iterable[Path]) -> str:
+    """Return 16 hex digits for these files together: their names and contents, in this order."""
+    digest = hashlib.sha256()
+    for path in paths:
         digest.update(f"{path.name}:{file_fingerprint(path)}\n".encode())
     return digest.hexdigest()[:16]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 from typing import Final
 
 from pytest_llmbench.domain.record import ModelFacts
-from pytest_llmbench.engines.fingerprint import file_fingerprint
+from pytest_llmbench.engines.fingerprint import file_fingerprint, files_fingerprint
 from pytest_llmbench.engines.llama_cpp.library import device_name, instruction_sets
 from pytest_llmbench.engines.llama_cpp.model import LoadedModel
 from pytest_llmbench.engines.llama_cpp.options import LlamaCppOptions, located
@@ -61,11 +60,10 @@ def _fingerprint(path: Path) -> str:
     split = _PART.search(path.name)
     if split is None:
         return file_fingerprint(path)
-    digest = hashlib.sha256()
-    for number in range(1, int(split[1]) + 1):
-        part = path.with_name(f"{path.name[: split.start()]}-{number:05}-of-{split[1]}.gguf")
-        digest.update(file_fingerprint(part).encode())
-    return digest.hexdigest()[:16]
+    return files_fingerprint(
+        path.with_name(f"{path.name[: split.start()]}-{number:05}-of-{split[1]}.gguf")
+        for number in range(1, int(split[1]) + 1)
+    )
 
 
 def _settings(loaded: LoadedModel) -> dict[str, str]:

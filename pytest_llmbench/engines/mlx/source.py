@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_llmbench.engines.fingerprint import file_fingerprint, folder_fingerprint
+from pytest_llmbench.engines.fingerprint import (
+    file_fingerprint,
+    files_fingerprint,
+    folder_fingerprint,
+)
 from pytest_llmbench.engines.mlx.libraries import Libraries
 from pytest_llmbench.engines.mlx.model import ADAPTER_FILES, Built
 from pytest_llmbench.engines.mlx.options import CONFIG_FILE, MlxOptions, folder_of, is_path
@@ -86,9 +89,8 @@ def _has_tokenizer(folder: Path) -> bool:
 
 
 def _fingerprint(folder: Path, names: tuple[str, ...]) -> str:
-    there = [folder / name for name in names if (folder / name).is_file()]
-    told = "".join(f"{path.name}:{file_fingerprint(path)}\n" for path in there)
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+    paths = (folder / name for name in names)
+    return files_fingerprint(path for path in paths if path.is_file())
 
 
 def _fetched(name: str, revision: str | None, patterns: tuple[str, ...]) -> Path:

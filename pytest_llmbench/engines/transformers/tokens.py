@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_llmbench.engines.fingerprint import file_fingerprint
+from pytest_llmbench.engines.fingerprint import files_fingerprint
 from pytest_llmbench.engines.transformers.folders import local_folder
 from pytest_llmbench.engines.transformers.libraries import Libraries
 from pytest_llmbench.engines.transformers.options import TransformersOptions
@@ -97,10 +96,7 @@ def tokenizer_source(asked: TransformersOptions, base_dir: Path) -> tuple[str, b
 
 def tokenizer_fingerprint(folder: Path) -> str:
     """Return 16 hex digits for the tokenizer's files in *folder*."""
-    digest = hashlib.sha256()
-    for path in _tokenizer_files(folder):
-        digest.update(f"{path.name}:{file_fingerprint(path)}\n".encode())
-    return digest.hexdigest()[:16]
+    return files_fingerprint(_tokenizer_files(folder))
 
 
 def _tokenizer_problem(asked: TransformersOptions, base_dir: Path, exc: Exception) -> str:
