@@ -15,7 +15,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pairs import ROOT, Figures, bare_script, in_turns, median, one_round, spread, worker_of
@@ -50,16 +50,18 @@ def main() -> None:
                 ENGINES[name](model, asked.rounds)
 
 
-def random_model(folder: Path) -> Path:
-    """Write a Llama of 115 M random parameters in float16, with the demo model's tokenizer."""
+SHAPE = {"hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 16}
+"""Of a Llama of 115 M parameters."""
+
+
+def random_model(folder: Path, shape: Mapping[str, int] = SHAPE) -> Path:
+    """Write a Llama of random parameters in float16, with the demo model's tokenizer."""
     import torch
     import transformers
 
     config = transformers.AutoConfig.from_pretrained(DEMO / "model")
-    config.update(
-        {"hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 16,
-         "num_attention_heads": 12, "num_key_value_heads": 12}
-    )  # fmt: skip
+    heads = shape["hidden_size"] // 64
+    config.update({**shape, "num_attention_heads": heads, "num_key_value_heads": heads})
     torch.manual_seed(0)
     model = transformers.AutoModelForCausalLM.from_config(config)
     print(f"{model.num_parameters() / 1e6:.0f} M parameters")

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterator
 
 import pytest
+
+from pytest_llmbench.domain.record import Readings
+from pytest_llmbench.worker import WorkerPool
 
 LIBRARIES = {
     "transformers": ("torch", "transformers"),
@@ -33,6 +37,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("gpu") and not _has_gpu():
             item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+@pytest.fixture
+def pool() -> Iterator[WorkerPool]:
+    """Workers, which end with the test."""
+    pool = WorkerPool()
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def steady_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine of one's own whose speed never changes: times are simulated, it has no say."""
+    monkeypatch.setattr("pytest_llmbench.runner.bench.Bench.readings", lambda _: Readings())
+    for reason in ("crowding", "_steal", "_throttling", "_slow_pace"):
+        monkeypatch.setattr(f"pytest_llmbench.metrics.taint.{reason}", lambda *_: None)
 
 
 def _has_gpu() -> bool:

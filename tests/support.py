@@ -1,4 +1,4 @@
-"""What several tests build: variants, and where the demo model is."""
+"""What several tests build: variants, benches, and where the demo model is."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from typing import Any, Final
 
 from filelock import FileLock
 
+from pytest_llmbench.config import Config
+from pytest_llmbench.domain.case import Case
 from pytest_llmbench.domain.gate import Gates
 from pytest_llmbench.domain.trace import Trace
 from pytest_llmbench.domain.variant import Variant
+from pytest_llmbench.runner.bench import Bench
+from pytest_llmbench.runner.plan import Plan, suite_cases
+from pytest_llmbench.runner.progress import Quiet
 
 ROOT: Final = Path(__file__).parent.parent
 DEMO_MODEL: Final = str(ROOT / "examples" / "demo_model" / "model")
@@ -30,6 +35,19 @@ def variant(name: str, engine: str, **options: object) -> Variant:
         round_timeout_s=60.0,
         gates=Gates(),
     )
+
+
+def bench_for(config: Config, *, together: bool = False) -> tuple[Bench, dict[str, list[Case]]]:
+    """A bench for all cases of *config*, with real workers, and the cases by variant.
+
+    Variants have a process each, one after the other unless *together*.
+    """
+    names = list(config.variants)
+    cases = [case for suite in config.suites.values() for case in suite_cases(suite, names)]
+    plan = Plan(config.variants, config.reference, crews=(names,) if together else ())
+    plan.select(cases)
+    bench = Bench(plan, Quiet(), processors=2, calibrate=lambda: 0.01)
+    return bench, {name: [case for case in cases if case.variant == name] for name in names}
 
 
 def token_trace(**changed: Any) -> Trace:

@@ -11,6 +11,10 @@ History of ``schema_version``:
    ``metrics``) and ``cases`` by key (``variant``, ``workload``, ``metrics``). Metrics are
    session statistics in base units.
 
+2. A session also has ``reference`` and ``readings`` (``pace_s``, ``calibration_s``), a case
+   ``relative``: noisy metrics as multiples of the reference's. A file of version 1 is read as one
+   whose sessions have none of it, and written as version 2.
+
 A reader refuses what is newer than itself. A change that an older reader would misread takes the
 next number, a line here, and a conversion from the number before.
 """
@@ -26,9 +30,10 @@ import msgspec
 
 from pytest_llmbench.domain.baseline import Baseline, BaselineSession
 from pytest_llmbench.domain.metric import CATALOGUE, Kind
+from pytest_llmbench.domain.record import Readings
 from pytest_llmbench.errors import BaselineError
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 _DIGITS: Final = 6
 
@@ -113,7 +118,12 @@ def _lines(baseline: Baseline) -> Iterator[str]:
 
 def _session(session: BaselineSession) -> Iterator[str]:
     cases = {
-        key: {"metrics": _rounded(c.metrics), "variant": c.variant, "workload": c.workload}
+        key: {
+            "metrics": _rounded(c.metrics),
+            **({"relative": _rounded(c.relative)} if c.relative else {}),
+            "variant": c.variant,
+            "workload": c.workload,
+        }
         for key, c in session.cases.items()
     }
     environment = {
@@ -126,6 +136,8 @@ def _session(session: BaselineSession) -> Iterator[str]:
     }
     yield from _table("cases", cases)
     yield from _table("environment", environment)
+    yield f' "readings": {_compact(_digits(session.readings))},'
+    yield f' "reference": {_compact(session.reference)},'
     yield f' "saved_at": {_compact(session.saved_at)},'
     yield from _table("variants", variants, last=True)
 
@@ -145,6 +157,13 @@ def _compact(value: object) -> str:
 
 def _rounded(metrics: Mapping[str, float]) -> dict[str, float | int]:
     return {name: _number(name, value) for name, value in metrics.items()}
+
+
+def _digits(readings: Readings) -> dict[str, float | None]:
+    return {
+        name: None if value is None else float(f"{value:.{_DIGITS}g}")
+        for name, value in msgspec.structs.asdict(readings).items()
+    }
 
 
 def _number(name: str, value: float) -> float | int:

@@ -7,7 +7,13 @@ from collections.abc import Collection, Iterable, Mapping
 
 from pytest_llmbench.domain.baseline import BaselineCase, BaselineSession, BaselineVariant
 from pytest_llmbench.domain.metric import CATALOGUE, Kind
-from pytest_llmbench.domain.record import CaseRecord, Environment, Measured, VariantRecord
+from pytest_llmbench.domain.record import (
+    CaseRecord,
+    Environment,
+    Measured,
+    Readings,
+    VariantRecord,
+)
 
 
 def baseline_session(
@@ -16,6 +22,8 @@ def baseline_session(
     variants: Iterable[VariantRecord],
     cases: Iterable[CaseRecord],
     *,
+    reference: str | None = None,
+    readings: Readings = Readings(),  # noqa: B008 — a frozen fact
     untimed: Collection[str] = (),
 ) -> BaselineSession:
     """Return what a baseline keeps of a session; *saved_at* is its time in ISO 8601.
@@ -26,6 +34,7 @@ def baseline_session(
 
     *untimed* are keys of cases whose noisy metrics are left out, because their measuring was
     disturbed: a slow baseline would hide the next regression and praise the next quiet session.
+    *reference* and *readings* are kept as they are.
     """
     kept = {
         record.case.key: _case(record, timed=record.case.key not in untimed)
@@ -43,17 +52,23 @@ def baseline_session(
             and (variant := _variant(record)) is not None
         },
         cases=kept,
+        reference=reference,
+        readings=readings,
     )
 
 
 def _case(record: CaseRecord, *, timed: bool) -> BaselineCase:
     metrics = _compared(record.metrics)
+    ratios = {name: ratio.value for name, ratio in record.relative.items()}
+    relative = {name: value for name, value in ratios.items() if math.isfinite(value)}
     if not timed:
         metrics = {n: v for n, v in metrics.items() if CATALOGUE[n].kind is not Kind.NOISY}
+        relative = {}
     return BaselineCase(
         variant=record.case.variant,
         workload=record.case.workload,
         metrics=metrics,
+        relative=relative,
     )
 
 

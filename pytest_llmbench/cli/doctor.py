@@ -9,6 +9,7 @@ from typing import Final
 
 from pytest_llmbench.cli.configuration import TO_BEGIN, look_for_config
 from pytest_llmbench.cli.doctor_engines import EngineState, engine_states
+from pytest_llmbench.cli.doctor_pace import MEANING, TO_DO
 from pytest_llmbench.cli.doctor_quiet import Quiet, read_quiet, waiting
 from pytest_llmbench.cli.doctor_variants import findings
 from pytest_llmbench.cli.exits import Exit
@@ -24,6 +25,7 @@ _NO_NVML_PACKAGE: Final = (
     "no: nvidia-ml-py is not installed; for an NVIDIA GPU, type: "
     "pip install 'pytest-llmbench[nvidia]'"
 )
+_PACED: Final = "yes: a fixed piece of work is timed before and after every round"
 
 
 def run(arguments: argparse.Namespace) -> Exit:
@@ -119,6 +121,7 @@ def _say_quiet(quiet: Quiet, nvml: Nvml | None) -> None:
         [
             ("waiting for a processor", _run_delay(quiet)),
             ("time taken by the hypervisor", _steal(quiet)),
+            ("a core that is shared", _PACED),
             ("clocks of a GPU lowered", _clocks(nvml)),
         ]
     )
@@ -130,14 +133,17 @@ def _say_quiet(quiet: Quiet, nvml: Nvml | None) -> None:
             ("one thread waited", waiting(quiet.one)),
             (f"{quiet.threads} at once waited", f"{waiting(quiet.every)} (added up)"),
             ("result", quiet.disturbed or "quiet"),
+            ("pace of the processors", quiet.paces.words),
         ]
     )
     say_wrapped([(quiet.advice,)])
+    if not quiet.paces.steady:
+        say_wrapped([(MEANING,), (TO_DO,)])
 
 
 def _run_delay(quiet: Quiet) -> str:
     if quiet.every.run_delay_s is not None:
-        return "yes: rounds that waited are left out, and a slower case beside them is inconclusive"
+        return "yes: rounds that waited are repeated; a case slow in too many is inconclusive"
     return (
         "no (there is no /proc/PID/schedstat): a busy neighbour looks like a slower model, so "
         "measure on a machine that does nothing else"
@@ -147,12 +153,12 @@ def _run_delay(quiet: Quiet) -> str:
 def _steal(quiet: Quiet) -> str:
     if quiet.every.steal_s is not None:
         return "yes, where the hypervisor tells"
-    return "no (there is no /proc/stat): another guest of the same host looks like a slower model"
+    return "no (there is no /proc/stat); what it costs shows in the pace alone"
 
 
 def _clocks(nvml: Nvml | None) -> str:
     if nvml is not None and nvml.gpus():
-        return "yes: rounds in which heat lowered the clocks are left out"
+        return "yes: rounds in which heat lowered the clocks are repeated"
     if not library_versions(["nvidia-ml-py"]):
         return _NO_NVML_PACKAGE
     return "no: there is no NVIDIA GPU, or no driver for it"

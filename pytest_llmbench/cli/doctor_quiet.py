@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from pytest_llmbench.cli.doctor_pace import Paces, read_paces
 from pytest_llmbench.domain.trace import Contention
-from pytest_llmbench.metrics.taint import taint
+from pytest_llmbench.metrics.taint import Machine, taint
 from pytest_llmbench.probes.contention import ContentionProbe
 from pytest_llmbench.units import format_percent
 
@@ -30,37 +31,52 @@ class Quiet:
     Attributes:
         one: the reading beside one busy thread.
         every: the reading beside *threads* busy threads.
+        paces: how fast the processors were, read before, while this process did nothing else.
         threads: how many processors this process may keep busy.
         processors: how many the machine has.
     """
 
     one: Contention
     every: Contention
+    paces: Paces
     threads: int
     processors: int
 
     @property
     def disturbed(self) -> str | None:
         """What disturbed an engine that uses every core, or ``None``."""
-        return taint(self.every, self.processors) or taint(self.one, self.processors)
+        return taint(self.every, self._machine) or taint(self.one, self._machine)
 
     @property
     def advice(self) -> str:
         """What follows for measuring here, in one sentence."""
         free = LEAVE_ONE_FREE.format(threads=self.threads - 1)
         if self.disturbed is None:
-            return f"good to measure on; {free}" if self.threads > 1 else "good to measure on"
-        if self.threads > 1 and taint(self.one, self.processors) is None:
+            good = "good to measure on" if self.paces.steady else "no thread had to wait"
+            return f"{good}; {free}" if self.threads > 1 else good
+        if self.threads > 1 and taint(self.one, self._machine) is None:
             return f"something else runs here: end it, or live beside it: {free}"
         return "something else keeps every core busy: end it before measuring"
 
+    @property
+    def _machine(self) -> Machine:
+        """What waiting and stolen time are judged by; the pace is, on its own."""
+        return Machine(processors=self.processors)
+
 
 def read_quiet(
-    threads: int, processors: int, burn: Callable[[int, float], Contention] | None = None
+    threads: int,
+    processors: int,
+    burn: Callable[[int, float], Contention] | None = None,
+    look: Callable[[], Paces] = read_paces,
 ) -> Quiet:
-    """Return what two seconds of work meet here: one of one thread, one of *threads*."""
+    """Return the processors' pace, and what two seconds of work meet here.
+
+    One second is of one thread, one of *threads*.
+    """
     read = burn or burning
     return Quiet(
+        paces=look(),
         one=read(1, _BURN_S),
         every=read(threads, _BURN_S),
         threads=threads,

@@ -25,6 +25,7 @@ from pytest_llmbench.domain.variant import Variant
 from pytest_llmbench.engines import EngineEntry, engines
 from pytest_llmbench.engines.registry import discovered
 from pytest_llmbench.runner.plan import suite_cases
+from pytest_llmbench.verdict.words import plural
 
 _NOTHING_SET: Final[tuple[object, ...]] = (None, (), {}, [])
 
@@ -39,11 +40,6 @@ def run(arguments: argparse.Namespace) -> Exit:
     _say_builtin()
     _say_baselines(Store(baselines_folder(arguments.baselines, found)))
     return Exit.FINE
-
-
-def plural(count: int, what: str) -> str:
-    """Return ``1 session``, ``2 sessions``."""
-    return f"{count} {what}{'s'[count == 1 :]}"
 
 
 def prompt_source(suite: Suite) -> str:
@@ -124,7 +120,7 @@ def sweep(suite: Suite) -> str:
         f"max_new_tokens {_values(suite.max_new_tokens)}",
         f"temperature {_values(suite.temperature)}",
         *([f"seed {_values(suite.seed)}"] if suite.seed != (0,) else []),
-        f"rounds {suite.sampling.rounds}",
+        f"rounds {suite.sampling.rounds or 'auto'}",
     ]
     return ", ".join(parts)
 

@@ -115,13 +115,21 @@ def _add_selftest(commands: Any) -> None:
     )
     _config(parser)
     parser.add_argument("--variants", metavar="GLOBS", type=_globs, default=())
-    parser.add_argument("--rounds", metavar="N", type=_rounds, help="timed rounds of every case")
+    parser.add_argument(
+        "--rounds", metavar="N", type=_rounds, help="timed rounds of every case, at least"
+    )
+    parser.add_argument(
+        "--interleave",
+        choices=("auto", "on", "off"),
+        default="auto",
+        help="load variants together and measure them in turns (default: auto, if they fit)",
+    )
     parser.add_argument(
         "--plant",
         metavar="PERCENT",
         type=_percent,
-        default=0.30,
-        help="how much slower the planted variants are (default: 30)",
+        default=0.20,
+        help="how much slower a planted variant is (default: 20)",
     )
     parser.add_argument("--keep", metavar="DIR", type=Path, help="keep the baseline files there")
 
@@ -186,11 +194,11 @@ def _rounds(text: str) -> int:
 
 
 def _percent(text: str) -> float:
-    """Return ``30`` or ``30%`` as 0.30."""
+    """Return ``20`` or ``20%`` as 0.20."""
     try:
         share = float(text.removesuffix("%")) / 100
     except ValueError:
         share = math.nan
     if not 0 < share < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a percentage above 0, such as 30")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a percentage above 0, such as 20")
     return share

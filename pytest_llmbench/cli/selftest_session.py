@@ -1,63 +1,85 @@
-"""One session of the self-test: through the real workers, the real judge, real baseline files."""
+"""One session of the self-test: through the real workers, the real judge, real baseline files.
+
+It is wired as one of ``pytest --llmbench`` is (:class:`.Session`), and goes in its order: crew by
+crew, the cases of one prompt in turns, then each variant as a whole and its life.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Final
 
-from pytest_llmbench.baselines.session import baseline_session
 from pytest_llmbench.baselines.store import Store
+from pytest_llmbench.cli.selftest_reach import Reach, reaches
 from pytest_llmbench.cli.selftest_subject import Subject
+from pytest_llmbench.domain.baseline import Baseline, BaselineSession
 from pytest_llmbench.domain.case import Case
-from pytest_llmbench.domain.record import CaseRecord, Environment, SessionRecord, VariantRecord
+from pytest_llmbench.domain.record import Environment, SessionRecord
 from pytest_llmbench.errors import EngineNotInstalledError
+from pytest_llmbench.metrics.taint import Machine
 from pytest_llmbench.probes.machine import machine_label
-from pytest_llmbench.runner.bench import Bench
-from pytest_llmbench.runner.confirm import Confirming
-from pytest_llmbench.runner.judged import Judged
+from pytest_llmbench.probes.nvml import Nvml
+from pytest_llmbench.runner.crews import Interleave
 from pytest_llmbench.runner.progress import Progress
+from pytest_llmbench.runner.session import Session, best_pace, kept_session
 from pytest_llmbench.verdict.disturbance import disturbance
+from pytest_llmbench.verdict.judge import FEWEST_CASES
 
 NAME: Final = "selftest"
 """The name of the self-test's baseline."""
 
-PAUSES_S: Final = (0.2, 1.0, 3.0)
-"""Seconds before each further look at a case that is about to fail: shorter than a test run's,
-because three of its sessions are meant to fail, and somebody waits."""
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sample:
+    """A session that was measured to be kept, and judged by nobody.
+
+    Attributes:
+        kept: what a baseline keeps of it.
+        errors: what went wrong, each once.
+        disturbed: for a case whose times are not kept, what disturbed it.
+        absent: for a variant without its engine, what is missing.
+        apart: why variants are not loaded together, as sentences.
+    """
+
+    kept: BaselineSession
+    errors: tuple[str, ...]
+    disturbed: dict[str, str]
+    absent: dict[str, str]
+    apart: tuple[str, ...]
+
+    @property
+    def timeless(self) -> tuple[str, ...]:
+        """The variants of which too few cases were timed to tell anything of them as wholes."""
+        names = dict.fromkeys(case.variant for case in self.kept.cases.values())
+        return tuple(name for name in names if self._lacks_times(name))
+
+    def _lacks_times(self, variant: str) -> bool:
+        keys = [key for key, case in self.kept.cases.items() if case.variant == variant]
+        timed = [key for key in keys if key not in self.disturbed]
+        return len(timed) < min(FEWEST_CASES, len(keys))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Session:
-    """What was measured; *absent* says of each variant without its engine what is missing."""
+class Trial:
+    """A session that was judged, and how small a worsening could have been found in it."""
 
-    cases: tuple[CaseRecord, ...]
-    variants: tuple[VariantRecord, ...]
-    absent: dict[str, str]
-
-    @property
-    def errors(self) -> tuple[str, ...]:
-        """What went wrong, each once."""
-        said = [life.error for life in self.variants] + [case.error for case in self.cases]
-        return tuple(dict.fromkeys(error for error in said if error))
-
-    def disturbances(self, processors: int) -> tuple[str, ...]:
-        """Return a line for every case that other work on this machine disturbed."""
-        found = ((c.case.key, disturbance(c.rounds, processors)) for c in self.cases)
-        return tuple(f"{key}: {what.sentence}" for key, what in found if what)
+    record: SessionRecord
+    reach: tuple[Reach, ...]
 
 
 class Laboratory:
-    """Measures sessions of one subject, keeps them, and judges them by what it kept.
+    """Measures sessions of one subject, keeps them, and judges others by what it kept.
 
     Args:
         subject: what is measured.
         store: where the baseline is.
         environment: this machine.
         progress: told what is being done.
-        processors: how many the machine has.
+        nvml: tells the memory of GPUs.
+        mode: how variants are put together.
     """
 
     def __init__(
@@ -67,73 +89,108 @@ class Laboratory:
         environment: Environment,
         progress: Progress,
         *,
-        processors: int,
+        nvml: Nvml | None = None,
+        mode: Interleave = "auto",
     ) -> None:
         self.subject = subject
-        self.processors = processors
         self._store = store
         self._environment = environment
         self._progress = progress
+        self._nvml = nvml
+        self._mode = mode
         self._machine = machine_label(environment.identity)
+        self._kept: Baseline | None = None
 
-    def measure(self) -> Session:
-        """Measure every case in fresh processes, one variant after the other.
+    @property
+    def pace_s(self) -> float | None:
+        """This machine's best pace in the sessions that were kept, in seconds."""
+        return best_pace(self._kept, self._environment)
 
-        It stops at the first case that other work disturbed: such a session is no baseline.
+    def measure(self) -> Sample:
+        """Measure every case in fresh processes.
+
+        Nothing is judged: what is kept must not depend on what a verdict would have been.
         """
         absent: dict[str, str] = {}
-        with closing(self._bench({})) as bench:
-            for variant, cases in self.subject.cases.items():
-                try:
-                    quiet = self._measure_each(bench, cases)
-                except EngineNotInstalledError as exc:
-                    quiet, absent[variant] = True, str(exc)
-                bench.end_variant(variant)
-                if not quiet:
-                    break
+        with closing(self._session({})) as session:
+            for cases, variants in _in_order(session, self.subject):
+                for case in cases:
+                    try:
+                        session.bench.measure(case)
+                    except EngineNotInstalledError as exc:
+                        absent[case.variant] = str(exc)
+                for variant in variants:
+                    session.end_variant(variant)
         self._progress.clear()
-        lives = (life for name, life in bench.variants.items() if name not in absent)
-        return Session(tuple(bench.cases.values()), tuple(lives), absent)
+        return _sample(session, absent)
 
-    def _measure_each(self, bench: Bench, cases: tuple[Case, ...]) -> bool:
-        """Return whether all of *cases* were measured."""
-        records = (bench.measure(case) for case in cases)
-        return not any(disturbance(record.rounds, self.processors) for record in records)
-
-    def keep(self, session: Session, *, first: bool) -> None:
-        """Add *session* to the baseline; the *first* starts it anew."""
-        when = datetime.now(UTC).replace(microsecond=0).isoformat()
-        kept = baseline_session(when, self._environment, session.variants, session.cases)
+    def keep(self, sample: Sample, *, first: bool) -> None:
+        """Add *sample* to the baseline; the *first* starts it anew."""
         write = self._store.replace if first else self._store.add
-        write(self._machine, NAME, kept)
+        write(self._machine, NAME, sample.kept)
+        self._kept = self._store.read(self._machine, NAME)
 
-    def judge(self, slowdowns: Mapping[str, float]) -> SessionRecord:
+    def judge(self, slowdowns: Mapping[str, float]) -> Trial:
         """Measure every case and return the session, judged as ``pytest --llmbench`` judges it.
 
-        What is about to fail for its times is measured again, as there.
+        What is about to fail for its times is measured again in fresh processes, as there.
 
         Args:
             slowdowns: planted regressions by variant, as shares.
         """
-        with closing(self._bench(slowdowns)) as bench:
-            judged = Judged(
-                self.subject.config,
-                self._environment,
-                self._store.read(self._machine, NAME),
-                comparing=True,
-                processors=self.processors,
-            )
-            confirming = Confirming(bench, judged, self._progress, pauses_s=PAUSES_S)
-            for variant, cases in self.subject.cases.items():
+        with closing(self._session(slowdowns)) as session:
+            for cases, variants in _in_order(session, self.subject):
                 for case in cases:
-                    confirming.case(case)
-                life = bench.end_variant(variant)
-                if life is not None:
-                    judged.life(life)
+                    session.confirming.case(case)
+                for variant in variants:
+                    session.life(variant)
+            _, control = session.last_measurements()
         self._progress.clear()
-        return judged.session(bench.cases.values(), bench.variants.values())
+        reach = reaches(session.judged.context, self.subject.config, self.subject.cases)
+        return Trial(session.record(control), reach)
 
-    def _bench(self, slowdowns: Mapping[str, float]) -> Bench:
-        return Bench(
-            self.subject.config, self._progress, processors=self.processors, slowdowns=slowdowns
+    def _session(self, slowdowns: Mapping[str, float]) -> Session:
+        return Session(
+            self.subject.config,
+            [case for cases in self.subject.cases.values() for case in cases],
+            environment=self._environment,
+            baseline=self._kept,
+            progress=self._progress,
+            nvml=self._nvml,
+            mode=self._mode,
+            slowdowns=slowdowns,
         )
+
+
+def _in_order(
+    session: Session, subject: Subject
+) -> Iterator[tuple[tuple[Case, ...], tuple[str, ...]]]:
+    """Yield each crew's cases, bout by bout, and its variants, the reference last."""
+    plan = session.plan
+    for crew in sorted({plan.crew(variant) for variant in subject.cases}):
+        members = [name for name in plan.members(crew) if name in subject.cases]
+        cases = tuple(case for bout in plan.bouts(crew) for case in bout)
+        yield cases, tuple(sorted(members, key=lambda name: name == plan.reference))
+
+
+def _sample(session: Session, absent: dict[str, str]) -> Sample:
+    record, machine = session.record(), session.bench.machine
+    now = datetime.now(UTC).replace(microsecond=0).isoformat()
+    kept, untimed = kept_session(record, now, machine)
+    errors = [life.record.error for life in record.variants]
+    errors += [case.record.error for case in record.cases]
+    return Sample(
+        kept=kept,
+        errors=tuple(dict.fromkeys(error for error in errors if error)),
+        disturbed=_disturbances(record, machine, untimed),
+        absent=absent,
+        apart=session.apart,
+    )
+
+
+def _disturbances(
+    record: SessionRecord, machine: Callable[[str], Machine], untimed: frozenset[str]
+) -> dict[str, str]:
+    cases = (judged.record for judged in record.cases)
+    found = {c.case.key: disturbance(c.rounds, machine(c.case.variant)) for c in cases}
+    return {key: what.sentence for key, what in found.items() if what and key in untimed}

@@ -16,7 +16,7 @@ from pytest_llmbench.config.load import builtin_suite
 from pytest_llmbench.config.place import Place
 from pytest_llmbench.domain.case import Case
 from pytest_llmbench.domain.gate import Gates
-from pytest_llmbench.domain.suite import Sampling, Suite
+from pytest_llmbench.domain.suite import Suite
 from pytest_llmbench.domain.variant import Variant
 from pytest_llmbench.engines import engine_options
 from pytest_llmbench.errors import ConfigError
@@ -38,6 +38,8 @@ _SAMPLES: Final = 40
 _OWN_CONFIG: Final = """\
 # What llmbench selftest measures where there is no configuration: real work for the processor.
 
+reference = "first"
+
 [variants.first]
 engine = "scripted"
 work = {work}
@@ -50,7 +52,6 @@ work = {work}
 path = "work.toml"
 max_new_tokens = 20
 length = "fixed"
-rounds = 5
 """
 
 _OWN_SUITE: Final = """\
@@ -149,12 +150,13 @@ def _shortened(suite: Suite, rounds: int | None) -> Suite:
         temperature=suite.temperature[:1],
         seed=suite.seed[:1],
         length="fixed",
-        sampling=Sampling(
-            rounds=rounds or max(sampling.rounds, LEAST_ROUNDS),
-            warmup=sampling.warmup,
-            max_time_s=sampling.max_time_s,
-        ),
+        sampling=msgspec.structs.replace(sampling, rounds=rounds or _enough(sampling.rounds)),
     )
+
+
+def _enough(rounds: int | None) -> int | None:
+    """Return *rounds*, but not too few; ``None`` leaves it to what the rounds show."""
+    return None if rounds is None else max(rounds, LEAST_ROUNDS)
 
 
 def _without_limits(config: Config) -> Config:

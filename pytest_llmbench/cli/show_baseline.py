@@ -8,13 +8,13 @@ from statistics import median
 
 from pytest_llmbench.baselines.store import Store
 from pytest_llmbench.cli.configuration import as_typed, baselines_folder, look_for_config
-from pytest_llmbench.cli.listing import plural
 from pytest_llmbench.cli.output import heading, say, say_table
 from pytest_llmbench.domain.baseline import Baseline, BaselineSession
 from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.engines import engines
 from pytest_llmbench.errors import BaselineError
 from pytest_llmbench.units import format_amount
+from pytest_llmbench.verdict.words import plural
 
 _Series = Sequence[tuple[str, Mapping[str, float]]]
 """When, and the metrics of one case or variant then, oldest first."""

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from pytest_llmbench.cli.configuration import config_path, look_for_config, need_config
 from pytest_llmbench.cli.exits import Exit
-from pytest_llmbench.cli.listing import plural, prompt_source, sweep, task_counts, what_was_set
+from pytest_llmbench.cli.listing import prompt_source, sweep, task_counts, what_was_set
 from pytest_llmbench.cli.output import say, say_table
 from pytest_llmbench.cli.show_baseline import show_baseline
 from pytest_llmbench.config import check_variants
@@ -23,6 +23,7 @@ from pytest_llmbench.domain.suite import Prompt, Suite
 from pytest_llmbench.engines import engine_options
 from pytest_llmbench.errors import ConfigError
 from pytest_llmbench.units import format_amount, format_percent
+from pytest_llmbench.verdict.words import plural
 
 T = TypeVar("T")
 

@@ -10,6 +10,7 @@ from pytest_llmbench.config.load import (
     check_variants,
     find_config,
     load_config,
+    load_variants,
 )
 from pytest_llmbench.config.suite_files import BUILTIN_SUITES, read_builtin, read_suite_file
 
@@ -20,6 +21,7 @@ __all__ = [
     "check_variants",
     "find_config",
     "load_config",
+    "load_variants",
     "read_builtin",
     "read_suite_file",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final, TypeVar
@@ -34,7 +34,7 @@ N = TypeVar("N", int, float)
 EngineOptions = Mapping[str, Callable[[], type[EngineKeys]]]
 """For each engine's name, a function that gives the struct of the keys it takes."""
 
-DEFAULT_SAMPLING: Final = Sampling(rounds=5, warmup=None, max_time_s=120.0)
+DEFAULT_SAMPLING: Final = Sampling(rounds=None, warmup=None, max_time_s=120.0)
 _NAME: Final = re.compile(r"[A-Za-z0-9_][\w.+-]*")
 _EXAMPLE: Final = """
 [variants.base]
@@ -103,6 +103,37 @@ def load_config(
     )
     _check_names(config, place)
     return config
+
+
+def load_variants(
+    path: Path,
+    engines: EngineOptions,
+    wanted: Container[str],
+    *,
+    overrides: Iterable[str] = (),
+    shown: str | None = None,
+) -> tuple[dict[str, Variant], tuple[str, ...]]:
+    """Return those of the variants *wanted* that are at *path*, and the names of all there.
+
+    Nothing else of the file is looked at, nor any other variant. Of *overrides* those count that
+    are for a variant which the file has. Arguments and errors are as of :func:`load_config`.
+    """
+    place = Place(shown or path.name)
+    raw = _read(path, place)
+    names = tuple(_tables(raw, place))
+    for override in overrides:
+        raw = _merged(raw, _override(override))
+    tables = _tables(raw, place)
+    found = {
+        name: _variant(name, tables[name], engines, path.parent, place / "variants" / name)
+        for name in names
+        if name in wanted
+    }
+    return found, names
+
+
+def _tables(raw: Mapping[str, object], place: Place) -> dict[str, dict[str, object]]:
+    return decode({"variants": raw.get("variants", {})}, ConfigTable, place).variants
 
 
 def builtin_suite(name: str, place: Place) -> Suite:
@@ -265,8 +296,9 @@ def _sampling(config: ConfigTable, suite: SuiteTable) -> Sampling:
 
 def _narrowed(sampling: Sampling, table: SamplingTable) -> Sampling:
     warmup = sampling.warmup if table.warmup is None else table.warmup
+    rounds = sampling.rounds if table.rounds is None else table.rounds
     return Sampling(
-        rounds=table.rounds or sampling.rounds,
+        rounds=None if rounds == "auto" else rounds,
         warmup=None if warmup == "auto" else warmup,
         max_time_s=table.max_time_s or sampling.max_time_s,
     )

@@ -53,9 +53,9 @@ class SuiteFileTable(Table, frozen=True, kw_only=True):
 
 
 class SamplingTable(Table, frozen=True, kw_only=True):
-    """Keys that say how often a case is generated; ``warmup = "auto"`` lets the device decide."""
+    """Keys that say how often a case is generated; ``"auto"`` lets what is measured decide."""
 
-    rounds: Positive | None = None
+    rounds: Positive | Literal["auto"] | None = None
     warmup: NonNegative | Literal["auto"] | None = None
     max_time_s: Seconds | None = None
 

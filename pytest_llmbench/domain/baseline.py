@@ -7,7 +7,7 @@ history and reads and writes it.
 from __future__ import annotations
 
 from pytest_llmbench.domain.fact import Fact
-from pytest_llmbench.domain.record import Environment
+from pytest_llmbench.domain.record import Environment, Readings
 
 
 class BaselineVariant(Fact, frozen=True, kw_only=True):
@@ -19,20 +19,34 @@ class BaselineVariant(Fact, frozen=True, kw_only=True):
 
 
 class BaselineCase(Fact, frozen=True, kw_only=True):
-    """One case in one kept session; *metrics* are session statistics, in base units."""
+    """One case in one kept session.
+
+    Attributes:
+        variant: whose case it is.
+        workload: what was asked.
+        metrics: session statistics, in base units.
+        relative: noisy metrics as multiples of the reference's, measured in turns with it.
+    """
 
     variant: str
     workload: dict[str, str]
     metrics: dict[str, float]
+    relative: dict[str, float] = {}  # noqa: RUF012 — msgspec makes a new one for each
 
 
 class BaselineSession(Fact, frozen=True, kw_only=True):
-    """One kept session: when, where, and what was measured; cases by :attr:`.Case.key`."""
+    """One kept session: when, where, and what was measured; cases by :attr:`.Case.key`.
+
+    *reference* is the variant that the cases' *relative* metrics are multiples of; *readings*
+    say how fast the machine itself was.
+    """
 
     saved_at: str
     environment: Environment
     variants: dict[str, BaselineVariant]
     cases: dict[str, BaselineCase]
+    reference: str | None = None
+    readings: Readings = Readings()
 
 
 class Baseline(Fact, frozen=True, kw_only=True):

@@ -46,12 +46,14 @@ class Metric(Fact, frozen=True, kw_only=True):
         statistic: the session's number, see :class:`Statistic`.
         tolerance: default accepted worsening, as a share of the baseline.
         floor: worsening that is never judged, in the base unit (clock or allocator grain).
-        noise: standard deviation between sessions of unchanged code, as a share: never less
-            is assumed (``docs/baselines.md`` has the measurements behind it).
-        jitter: further standard deviation in the base unit, assumed while a baseline has one
-            session and can't show its own spread: what waking threads and dispatching kernels
-            adds to a token, however small the model.
+        noise: standard deviation between launches of unchanged code, as a share, that is assumed
+            as far as sessions do not show it (:mod:`pytest_llmbench.verdict.noise`).
+        jitter: further standard deviation in the base unit, which is assumed of a baseline of one
+            session and gives way to what more of them show: what waking threads and dispatching
+            kernels adds to a token, however small the model.
         summary: the definition in one line.
+        group: what it restates together with others, which count as one thing judged; ``None``
+            where it stands alone.
     """
 
     name: str
@@ -66,11 +68,12 @@ class Metric(Fact, frozen=True, kw_only=True):
     noise: float
     jitter: float
     summary: str
+    group: str | None = None
 
 
-_TIMING_NOISE: Final = 0.02
-_TTFT_NOISE: Final = 0.03
-_TIMING_TOLERANCE: Final = 0.10
+_TIMING_NOISE: Final = 0.015
+_TTFT_NOISE: Final = 0.02
+_TIMING_TOLERANCE: Final = 0.01
 _MEMORY_TOLERANCE: Final = 0.05
 _MEMORY_FLOOR: Final = 32.0 * 2**20
 _CLOCK_FLOOR: Final = 50e-6
@@ -88,6 +91,7 @@ def _timing(
     noise: float = _TIMING_NOISE,
     floor: float = _CLOCK_FLOOR,
     jitter: float = _TOKEN_JITTER,
+    group: str | None = "decode",
 ) -> Metric:
     return Metric(
         name=name,
@@ -102,10 +106,13 @@ def _timing(
         noise=noise,
         jitter=jitter,
         summary=summary,
+        group=group,
     )
 
 
-def _rate(name: str, summary: str, *, noise: float = _TIMING_NOISE) -> Metric:
+def _rate(
+    name: str, summary: str, *, noise: float = _TIMING_NOISE, group: str = "decode"
+) -> Metric:
     return Metric(
         name=name,
         unit="tok/s",
@@ -119,6 +126,7 @@ def _rate(name: str, summary: str, *, noise: float = _TIMING_NOISE) -> Metric:
         noise=noise,
         jitter=0.0,
         summary=summary,
+        group=group,
     )
 
 
@@ -214,6 +222,7 @@ _ALL: Final = (
         noise=_TTFT_NOISE,
         floor=1e-3,
         jitter=_TTFT_JITTER,
+        group="prefill",
     ),
     _timing(
         "ttfr_s",
@@ -222,6 +231,7 @@ _ALL: Final = (
         noise=_TTFT_NOISE,
         floor=1e-3,
         jitter=_TTFT_JITTER,
+        group="prefill",
     ),
     _timing("itl_s", "median gap between two tokens of a round", gated=True),
     _timing("itl_p90_s", "90th percentile of the gaps between the tokens of a round"),
@@ -231,11 +241,17 @@ _ALL: Final = (
     _timing("icl_max_s", "longest gap between two chunks of a round"),
     _timing("tpot_s", "time per output token after the first: (t_last - t_first) / (n - 1)"),
     _timing("latency_s", "start of generate to the last token"),
-    _timing("tokenize_s", "time to apply the chat template and tokenize the prompt"),
+    _timing(
+        "tokenize_s", "time to apply the chat template and tokenize the prompt", group="tokenize"
+    ),
     _rate("decode_tps", "1 / tpot_s"),
-    _rate("prefill_tps", "prompt tokens / time to first token", noise=_TTFT_NOISE),
+    _rate("prefill_tps", "prompt tokens / time to first token", noise=_TTFT_NOISE, group="prefill"),
     _rate("output_tps", "output tokens / latency_s"),
-    _rate("engine_prefill_tps", "prompt tokens / their time, by the engine's own clock"),
+    _rate(
+        "engine_prefill_tps",
+        "prompt tokens / their time, by the engine's own clock",
+        group="prefill",
+    ),
     _rate("engine_decode_tps", "tokens / their time, by the engine's own clock"),
     _exact("prompt_tokens", "tokens", "tokens of the prompt, template included", better=None),
     _exact("output_tokens", "tokens", "tokens generated, the end token included", better=None),

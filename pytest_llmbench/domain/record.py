@@ -20,6 +20,19 @@ class Environment(Fact, frozen=True, kw_only=True):
     context: dict[str, str]
 
 
+class Readings(Fact, frozen=True, kw_only=True):
+    """How fast the machine itself was in a session, in seconds; ``None`` where not measured.
+
+    Attributes:
+        pace_s: a fixed piece of interpreter's work at its best
+            (:func:`pytest_llmbench.metrics.taint.round_pace`).
+        calibration_s: the median of the memory-bound workload, read before every bout.
+    """
+
+    pace_s: float | None = None
+    calibration_s: float | None = None
+
+
 class Measured(Fact, frozen=True, kw_only=True):
     """A metric's value in one session, in its base unit.
 
@@ -27,14 +40,33 @@ class Measured(Fact, frozen=True, kw_only=True):
         value: what reports show (the median over rounds, where there are rounds).
         gate: the session's statistic, which baselines keep and gates compare.
         rounds: one value a round, or ``None`` for a metric that has no rounds.
-        spread: standard deviation that the counted rounds show, in the base unit; 0 where there
-            is one round, or nothing noisy.
+        launches: the statistic of each launch, of which *gate* is the median; empty where
+            nothing is noisy.
+        error: standard error of *gate* as a share of it, as far as the counted rounds show it:
+            0 where there is one round, or nothing noisy.
     """
 
     value: float
     gate: float
     rounds: tuple[float, ...] | None
-    spread: float = 0.0
+    launches: tuple[float, ...] = ()
+    error: float = 0.0
+
+
+class Relative(Fact, frozen=True, kw_only=True):
+    """A metric as a multiple of another variant's, both measured in turns.
+
+    Attributes:
+        to: the other variant: the reference, or what a variant is held against side by side.
+        value: this variant's ÷ the other's.
+        launches: the same of each launch, of which *value* is the geometric mean.
+        error: standard error of *value* as a share of it, as far as the rounds show it.
+    """
+
+    to: str
+    value: float
+    launches: tuple[float, ...]
+    error: float
 
 
 class ModelFacts(Fact, frozen=True, kw_only=True):
@@ -85,7 +117,8 @@ class CaseRecord(Fact, frozen=True, kw_only=True):
     """One measured case; *error* says why there are no rounds.
 
     *text* and *finish_reason* are the last round's; *memory* is the memory pass's reading;
-    *warmup_s* are the seconds that untimed generations took, the memory pass included.
+    *warmup_s* are the seconds that untimed generations took, the memory pass included;
+    *relative* are noisy metrics against the variant that took turns with this one.
     """
 
     case: Case
@@ -96,6 +129,7 @@ class CaseRecord(Fact, frozen=True, kw_only=True):
     finish_reason: str | None
     error: str | None
     warmup_s: float | None = None
+    relative: dict[str, Relative] = {}  # noqa: RUF012 — msgspec makes a new one for each
 
 
 class JudgedCase(Fact, frozen=True, kw_only=True):
@@ -113,9 +147,22 @@ class JudgedVariant(Fact, frozen=True, kw_only=True):
 
 
 class SessionRecord(Fact, frozen=True, kw_only=True):
-    """All that is kept of one session; *missing* are the baseline's cases that were not there."""
+    """All that is kept of one session.
+
+    Attributes:
+        environment: where it ran.
+        variants, cases: what was measured and judged.
+        missing: the baseline's cases that were not there.
+        reference: the variant that others took turns with, if there was one.
+        readings: how fast the machine itself was.
+        control: where variants were measured one after the other, how the reference, measured
+            again at the end, had changed since the start: a share of each noisy metric.
+    """
 
     environment: Environment
     variants: tuple[JudgedVariant, ...]
     cases: tuple[JudgedCase, ...]
     missing: tuple[tuple[str, Verdict], ...]
+    reference: str | None = None
+    readings: Readings = Readings()
+    control: dict[str, float] = {}  # noqa: RUF012 — msgspec makes a new one for each

@@ -47,12 +47,13 @@ class Sampling(Fact, frozen=True, kw_only=True):
     """How often a case is generated.
 
     Attributes:
-        rounds: timed rounds wanted.
-        warmup: untimed generations before them; ``None`` lets the device decide.
+        rounds: undisturbed timed rounds wanted; ``None`` lets what they show decide.
+        warmup: untimed generations before them; ``None`` lets the device and the first rounds
+            decide.
         max_time_s: no further round starts once a case's rounds took this long.
     """
 
-    rounds: int
+    rounds: int | None
     warmup: int | None
     max_time_s: float
 

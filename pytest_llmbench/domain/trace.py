@@ -75,6 +75,8 @@ class Contention(Fact, frozen=True, kw_only=True):
         load_1m: the system's one-minute load average after the round.
         gpu_clock_reasons: names of the reasons for lowered clocks that held during the round.
         gpu_temperature_c: device temperature after the round, degrees Celsius.
+        paces_s: seconds that a fixed piece of work took on each processor before the round,
+            then those after it (see :mod:`pytest_llmbench.probes.pace`).
     """
 
     wall_s: float
@@ -84,6 +86,7 @@ class Contention(Fact, frozen=True, kw_only=True):
     load_1m: float | None
     gpu_clock_reasons: tuple[str, ...] | None
     gpu_temperature_c: float | None
+    paces_s: tuple[float, ...] | None = None
 
 
 class HostMemory(Fact, frozen=True, kw_only=True):
@@ -133,10 +136,20 @@ class Memory(Fact, frozen=True, kw_only=True):
 
 
 class Round(Fact, frozen=True, kw_only=True):
-    """One timed generation with the contention around it."""
+    """One timed generation with the contention around it.
+
+    Attributes:
+        trace: what came out, and when.
+        contention: what else went on.
+        launch: which of its variant's processes in this session it ran in, from 0.
+        turn: which of the session's turns it belongs to, from 0: rounds of several variants in
+            one turn are near in time.
+    """
 
     trace: Trace
     contention: Contention
+    launch: int = 0
+    turn: int = 0
 
 
 class Life(Fact, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from pytest_llmbench.domain.claim import Claim
 from pytest_llmbench.domain.fact import Fact
 from pytest_llmbench.domain.gate import Gates
 
@@ -26,6 +27,30 @@ class EngineKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         """Return what these keys need beside the engine: distribution → the line to type."""
         return {}
 
+    def claim(self, base_dir: Path) -> Claim:  # noqa: ARG002 — for others
+        """Return what a variant of these keys takes while it is loaded; here: nobody knows.
+
+        Found without the engine, in milliseconds, and rather too much than too little: variants
+        that fit in memory together are measured in turns. It never raises; files that are not
+        there are not known.
+
+        Args:
+            base_dir: the folder that relative paths start from.
+        """
+        return Claim(host_bytes=None, device_bytes=None, device=None)
+
+
+class Moved(Fact, frozen=True, kw_only=True):
+    """Where the project's own code is for a variant of another commit.
+
+    Attributes:
+        here: the folder that the session has it in: the checkout.
+        there: the folder that stands for it: that commit, checked out.
+    """
+
+    here: Path
+    there: Path
+
 
 class Variant(Fact, frozen=True, kw_only=True):
     """What a user would deploy, as the configuration describes it.
@@ -44,6 +69,7 @@ class Variant(Fact, frozen=True, kw_only=True):
         load_timeout_s: seconds that loading may take.
         round_timeout_s: seconds that one generation may take.
         gates: limits and tolerances that hold for this variant alone.
+        moved: where its process has the project's own code; ``None`` is where the session has it.
     """
 
     id: str
@@ -55,3 +81,4 @@ class Variant(Fact, frozen=True, kw_only=True):
     load_timeout_s: float
     round_timeout_s: float
     gates: Gates
+    moved: Moved | None = None

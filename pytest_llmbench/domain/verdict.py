@@ -36,9 +36,12 @@ class Verdict(Fact, frozen=True, kw_only=True):
         kind: see :class:`VerdictKind`.
         sentence: what happened, in one sentence with the numbers in it.
         block: the evidence, one ``label: value`` pair per line of a failure's detail block.
+        p: of a noisy metric that was compared, how probable such evidence is, at most, where
+            the change is an accepted one; ``None`` of all others.
     """
 
     metric: str
     kind: VerdictKind
     sentence: str
     block: tuple[tuple[str, str], ...] = ()
+    p: float | None = None

@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Meta
 
 from pytest_llmbench.domain.case import Parameters
+from pytest_llmbench.domain.claim import Claim, claimed
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.variant import EngineKeys
@@ -77,6 +78,10 @@ class ScriptedOptions(EngineKeys, frozen=True, kw_only=True):
     kill_signal: int = 9
     kill_on_load: bool = False
     hang_on: str | None = None
+
+    def claim(self, base_dir: Path) -> Claim:  # noqa: ARG002 — nothing is read
+        """The memory that the script asks for."""
+        return claimed(self.load_bytes, "cpu")
 
 
 class ScriptedEngine:

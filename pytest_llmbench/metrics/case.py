@@ -6,20 +6,25 @@ by a third, while the median stays within a hundredth.
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
-from pytest_llmbench.domain.metric import CATALOGUE, Kind, Statistic
+from pytest_llmbench.domain.metric import CATALOGUE, Kind, Metric, Statistic
 from pytest_llmbench.domain.record import Measured
 from pytest_llmbench.domain.suite import Prompt
 from pytest_llmbench.domain.trace import DeviceMemory, Memory, ReportedMemory, Round
 from pytest_llmbench.metrics.rounds import round_metrics
 from pytest_llmbench.metrics.score import score
-from pytest_llmbench.metrics.taint import taint
+from pytest_llmbench.metrics.taint import Machine, taint
 
 LOW_QUANTILE: Final = 0.1
+
+FEWEST: Final = 3
+"""So many undisturbed rounds are enough, however many others there were."""
 
 _RANGE_OF_NORMALS: Final = (1.128, 1.693, 2.059, 2.326, 2.534, 2.704, 2.847, 2.970, 3.078)
 """Expected range of 2, 3 … 10 standard normal values: the control chart's d2."""
@@ -30,31 +35,41 @@ def case_metrics(
     prompt: Prompt,
     memory: Memory | None,
     *,
-    processors: int | None = None,
+    machine: Machine = Machine(),  # noqa: B008 — a frozen fact
     quality: bool = True,
 ) -> dict[str, Measured]:
     """Return the metrics of one case in base units, in the catalogue's order.
 
     ``value`` is the median, ``gate`` the metric's own statistic, ``rounds`` every value in the
-    order measured. Noisy metrics leave disturbed rounds out of value and gate where
-    at least half of the rounds (and at least one) are clean; otherwise they use all, and it is
-    for the judge to say so. *processors*: see :func:`pytest_llmbench.metrics.taint.taint`.
-    Without *quality* nothing is said of the text: the weights are random.
+    order measured. Noisy metrics leave disturbed rounds out of value and gate (see
+    :func:`clean_rounds`, and *machine* at :func:`pytest_llmbench.metrics.taint.taint`). Without
+    *quality* nothing is said of the text: the weights are random.
     """
     each = [_with_score(entry, prompt, quality=quality) for entry in rounds]
-    clean = clean_rounds(rounds, processors=processors)
+    clean = clean_rounds(rounds, machine)
+    launches = [entry.launch for entry in rounds]
     measured = {
-        name: _over_rounds(name, each, clean) for name in CATALOGUE if any(name in m for m in each)
+        name: _over_rounds(name, each, clean, launches)
+        for name in CATALOGUE
+        if any(name in m for m in each)
     }
     memories = memory_metrics(memory)
     return {n: (measured | memories)[n] for n in CATALOGUE if n in measured or n in memories}
 
 
-def clean_rounds(rounds: Sequence[Round], *, processors: int | None) -> tuple[bool, ...]:
-    """Return for each round whether it counts: undisturbed, or all where too few are."""
-    clean = [taint(entry.contention, processors) is None for entry in rounds]
-    enough = sum(clean) * 2 >= len(clean)
-    return tuple(clean) if enough else (True,) * len(clean)
+def clean_rounds(rounds: Sequence[Round], machine: Machine) -> tuple[bool, ...]:
+    """Return for each round whether it counts: undisturbed, or all where too few are.
+
+    Enough are half of the rounds, or three. Where there are fewer, all count, and it is for the
+    judge to say so (:func:`pytest_llmbench.verdict.disturbance.disturbance`).
+    """
+    clean = [taint(entry.contention, machine) is None for entry in rounds]
+    return tuple(clean) if enough_clean(clean) else (True,) * len(clean)
+
+
+def enough_clean(clean: Sequence[bool]) -> bool:
+    """Whether so many undisturbed rounds stand for a case."""
+    return sum(clean) * 2 >= len(clean) or sum(clean) >= FEWEST
 
 
 def session_statistic(values: Sequence[float], statistic: Statistic) -> float:
@@ -121,16 +136,40 @@ def _with_score(entry: Round, prompt: Prompt, *, quality: bool) -> dict[str, flo
     return round_metrics(entry.trace) | ({} if scored is None else {"score": scored})
 
 
-def _over_rounds(name: str, each: Sequence[dict[str, float]], clean: Sequence[bool]) -> Measured:
+def _over_rounds(
+    name: str, each: Sequence[dict[str, float]], clean: Sequence[bool], launches: Sequence[int]
+) -> Measured:
     """Return one metric over its rounds; those that do not define it have no entry."""
-    metric = CATALOGUE[name]
     every = tuple(values[name] for values in each if name in values)
-    counted = [m[name] for m, ok in zip(each, clean, strict=True) if ok and name in m]
-    if metric.kind is not Kind.NOISY or not counted:
-        counted = list(every)
+    noisy = CATALOGUE[name].kind is Kind.NOISY
+    counted: dict[int, list[float]] = defaultdict(list)
+    for values, launch, counts in zip(each, launches, clean, strict=True):
+        if name in values and (counts or not noisy):
+            counted[launch].append(values[name])
+    if not counted:
+        counted[0] = list(every)
+    return _measured(CATALOGUE[name], every, [counted[launch] for launch in sorted(counted)])
+
+
+def _measured(
+    metric: Metric, every: tuple[float, ...], launches: Sequence[Sequence[float]]
+) -> Measured:
+    gates = tuple(session_statistic(values, metric.statistic) for values in launches)
+    counted = [value for values in launches for value in values]
+    if metric.kind is not Kind.NOISY:
+        statistic = session_statistic(counted, metric.statistic)
+        return Measured(value=statistic, gate=statistic, rounds=every)
+    gate = float(np.median(gates))
+    error = math.sqrt(sum(_squared_error(values, metric) for values in launches)) / len(launches)
     return Measured(
         value=session_statistic(counted, Statistic.MEDIAN),
-        gate=session_statistic(counted, metric.statistic),
+        gate=gate,
         rounds=every,
-        spread=round_spread(counted, metric.statistic) if metric.kind is Kind.NOISY else 0.0,
+        launches=gates,
+        error=error / abs(gate) if gate else 0.0,
     )
+
+
+def _squared_error(values: Sequence[float], metric: Metric) -> float:
+    """Return the squared standard error of a launch's median, as its rounds show it."""
+    return round_spread(values, metric.statistic) ** 2 * (math.pi / 2) / len(values)

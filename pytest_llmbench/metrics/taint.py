@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from pytest_llmbench.domain.fact import Fact
 from pytest_llmbench.domain.trace import Contention
 from pytest_llmbench.units import format_percent
 
@@ -24,6 +25,12 @@ GRAIN_S: Final = 1e-3
 
 STEAL_GRAIN_S: Final = 0.02
 """Stolen time is counted in ticks of (mostly) 10 ms: one of them says nothing of a short round."""
+
+ACCEPTED_PACE: Final = 1.25
+"""How many times its best time the fixed piece of work may take on the best processor.
+
+Seen here: 1.0 to 1.1 with a core to itself, 1.7 to 2.1 with another guest on its other hardware
+thread, and nothing between."""
 
 THROTTLING: Final = frozenset(
     {
@@ -41,22 +48,58 @@ the baseline as well, and calling that a disturbance would silence the gate wher
 """
 
 
-def taint(contention: Contention, processors: int | None) -> str | None:
+class Machine(Fact, frozen=True, kw_only=True):
+    """What has to be known of a machine to tell whether a round was disturbed.
+
+    Attributes:
+        processors: logical processors that ``steal_s`` is summed over; with ``None`` (not known)
+            stolen time is not judged.
+        pace_s: seconds of the fixed piece of work at its best, see :func:`round_pace`; with
+            ``None`` pace is not judged.
+    """
+
+    processors: int | None = None
+    pace_s: float | None = None
+
+
+def taint(contention: Contention, machine: Machine) -> str | None:
     """Return what disturbed the round and how much, or ``None`` where nothing did.
 
-    *processors* is the number of logical processors that ``steal_s`` is summed over; with
-    ``None`` (not known) stolen time is not judged. Nor does a reading disturb anything that the
-    system could not give (``None``).
+    No reading disturbs anything that the system could not give (``None``).
     """
     reasons = (
-        _run_delay(contention),
-        _steal(contention, processors),
+        crowding(contention),
+        _steal(contention, machine.processors),
         _throttling(contention),
+        _slow_pace(contention, machine.pace_s),
     )
     return " and ".join(reason for reason in reasons if reason) or None
 
 
-def _run_delay(contention: Contention) -> str | None:
+def round_pace(contention: Contention) -> float | None:
+    """Return the pace of a round in seconds: of its best processor, at that one's worse moment.
+
+    One quick processor is enough for most engines: before a round the worker's thread goes there.
+    """
+    paces = contention.paces_s
+    if not paces or len(paces) % 2:
+        return None
+    half = len(paces) // 2
+    return min(map(max, paces[:half], paces[half:]))
+
+
+def _slow_pace(contention: Contention, best_s: float | None) -> str | None:
+    pace = round_pace(contention)
+    if best_s is None or pace is None or pace <= ACCEPTED_PACE * best_s:
+        return None
+    return (
+        f"the machine itself was slow: a fixed piece of work took {pace / best_s:.2f} times as "
+        f"long as at its best (accepted: {ACCEPTED_PACE:g})"
+    )
+
+
+def crowding(contention: Contention) -> str | None:
+    """Return how long the round's threads waited for a processor, where that disturbed it."""
     share = _share(contention.run_delay_s, contention.wall_s)
     if share <= ACCEPTED_RUN_DELAY or (contention.run_delay_s or 0.0) < GRAIN_S:
         return None

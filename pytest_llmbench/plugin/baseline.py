@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
-from pytest_llmbench.baselines.session import baseline_session
 from pytest_llmbench.baselines.store import Store
 from pytest_llmbench.domain.baseline import Baseline
 from pytest_llmbench.domain.record import Environment, SessionRecord
 from pytest_llmbench.errors import BaselineError
+from pytest_llmbench.metrics.taint import Machine
 from pytest_llmbench.plugin.settings import Settings
 from pytest_llmbench.probes.machine import machine_label
-from pytest_llmbench.verdict.disturbance import disturbance
+from pytest_llmbench.runner.session import kept_session
 
 DEFAULT_NAME = "main"
 
@@ -30,9 +30,8 @@ class BaselineFiles:
             written though this run is to write it; all of it before anything is measured.
     """
 
-    def __init__(self, settings: Settings, environment: Environment, *, processors: int) -> None:
+    def __init__(self, settings: Settings, environment: Environment) -> None:
         self._settings = settings
-        self._processors = processors
         self._store = Store(settings.baselines)
         self.machine = settings.machine or machine_label(environment.identity)
         self.name = settings.compare or DEFAULT_NAME
@@ -43,6 +42,8 @@ class BaselineFiles:
     @property
     def description(self) -> str:
         """What is compared with, for the header: name, machine and number of sessions."""
+        if self._settings.against:
+            return f"compared side by side with {self._settings.against}"
         if self._settings.no_compare:
             return "compared with nothing (--llmbench-no-compare)"
         if self.compared is None:
@@ -52,8 +53,18 @@ class BaselineFiles:
             f"baseline {self.name!r} for machine {self.machine} ({kept} session{'s'[kept == 1 :]})"
         )
 
-    def write(self, record: SessionRecord, saved_at: str, *, failed: bool) -> str | None:
-        """Keep *record* as asked; return what was done, as a sentence, or ``None``."""
+    def write(
+        self,
+        record: SessionRecord,
+        saved_at: str,
+        *,
+        failed: bool,
+        machine: Callable[[str], Machine],
+    ) -> str | None:
+        """Keep *record* as asked; return what was done, as a sentence, or ``None``.
+
+        *machine* is what is known of the machine of a variant, to tell disturbed rounds.
+        """
         name = self._settings.writes
         if name is None:
             return None
@@ -62,29 +73,15 @@ class BaselineFiles:
                 f"not saved to the baseline {name!r}, because tests failed or verdicts are "
                 "against it; to keep the session as it is, type --llmbench-save-failed as well"
             )
-        untimed = self._disturbed(record)
-        session = baseline_session(
-            saved_at,
-            record.environment,
-            (judged.record for judged in record.variants),
-            (judged.record for judged in record.cases),
-            untimed=untimed,
-        )
+        session, untimed = kept_session(record, saved_at, machine)
         if not session.cases:
             return f"not saved to the baseline {name!r}, because nothing was measured"
         write = self._store.replace if self._settings.replace else self._store.add
         path = write(self.machine, name, session)
         return f"saved to the baseline {name!r}: {relative_to_here(path)}{_left_out(untimed)}"
 
-    def _disturbed(self, record: SessionRecord) -> frozenset[str]:
-        """Return the keys of the cases whose times are no ground for later verdicts."""
-        cases = (judged.record for judged in record.cases)
-        return frozenset(
-            case.case.key for case in cases if disturbance(case.rounds, self._processors)
-        )
-
     def _read(self) -> Baseline | None:
-        if self._settings.no_compare:
+        if self._settings.no_compare or self._settings.against:
             return None
         baseline = self._store.read(self.machine, self.name)
         if baseline is not None and not baseline.sessions:

@@ -108,8 +108,11 @@ def sampled(suite: Suite, settings: Settings) -> Suite:
     warmup = own.warmup
     if settings.warmup is not None:
         warmup = None if isinstance(settings.warmup, str) else settings.warmup
+    rounds = own.rounds
+    if settings.rounds is not None:
+        rounds = None if isinstance(settings.rounds, str) else settings.rounds
     sampling = Sampling(
-        rounds=settings.rounds or own.rounds,
+        rounds=rounds,
         warmup=warmup,
         max_time_s=settings.max_time_s or own.max_time_s,
     )
@@ -163,8 +166,9 @@ def _narrowed(suite: Suite, arguments: MarkerArguments, where: Place) -> Suite:
             raise (where / key).error("the list is empty; name at least one value")
     own = suite.sampling
     warmup = table.warmup if "warmup" in given else own.warmup
+    rounds = table.rounds if "rounds" in given else own.rounds
     sampling = Sampling(
-        rounds=table.rounds or own.rounds,
+        rounds=None if rounds == "auto" else rounds,
         warmup=None if warmup == "auto" else warmup,
         max_time_s=table.max_time_s or own.max_time_s,
     )

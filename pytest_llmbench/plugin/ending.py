@@ -30,7 +30,11 @@ class Ending:
         self._problems: list[str] = []
 
     def finish(
-        self, collected: Mapping[str, str] | None, exitstatus: int | pytest.ExitCode
+        self,
+        collected: Mapping[str, str] | None,
+        exitstatus: int | pytest.ExitCode,
+        *,
+        stopped: bool,
     ) -> pytest.ExitCode | None:
         """End every worker, write and save; return the exit status where it changes.
 
@@ -38,13 +42,18 @@ class Ending:
             collected: keys of all collected cases, with their variants; ``None`` where only a
                 part was wanted, so that nothing can be missing.
             exitstatus: what pytest would end with.
+            stopped: whether pytest ends before all items ran, as after the first failure.
         """
-        self._record = record = self._run.finish(collected)
+        stopped = stopped or exitstatus not in _COMPLETE
+        self._record = record = self._run.finish(collected, stopped=stopped)
         missed = bool(record.missing) and self._run.settings.missing == "fail"
         if missed:
             self._problems.append(
                 f"--llmbench-missing=fail: {len(record.missing)} cases of the baseline were not run"
             )
+        self._problems += self._unheard()
+        if self._run.nothing_beside is not None:
+            self._problems.append(self._run.nothing_beside)
         self._write_json(record)
         if exitstatus in _COMPLETE:
             failed = missed or exitstatus != pytest.ExitCode.OK or _failing(record, self._run)
@@ -69,12 +78,22 @@ class Ending:
         settings = self._run.settings
         quiet = quiet_kinds(settings.missing, settings.inconclusive)
         described = self._run.baseline.description
-        for line in summary_lines(record, baseline=described, quiet=quiet):
+        apart = self._run.apart
+        for line in summary_lines(record, baseline=described, quiet=quiet, apart=apart):
             reporter.write_line(line)
-        for line in self._said:
+        for line in (*self._run.said_of_other, *self._said):
             reporter.write_line(line)
         for line in self._problems:
             reporter.write_line(f"error: {line}", red=True)
+
+    def _unheard(self) -> list[str]:
+        """Return what fails of the variants as wholes, where no test was there to fail."""
+        settings = self._run.settings
+        return [
+            f"variant {name}: {verdict.sentence}"
+            for name, verdict in self._run.unheard
+            if failing([verdict], settings.missing, settings.inconclusive)
+        ]
 
     def _write_json(self, record: SessionRecord) -> None:
         path = self._run.settings.json
@@ -90,7 +109,9 @@ class Ending:
     def _save(self, record: SessionRecord, *, failed: bool) -> None:
         saved_at = datetime.now(UTC).replace(microsecond=0).isoformat()
         try:
-            said = self._run.baseline.write(record, saved_at, failed=failed)
+            said = self._run.baseline.write(
+                record, saved_at, failed=failed, machine=self._run.bench.machine
+            )
         except LlmbenchError as exc:
             self._problems.append(str(exc))
         else:

@@ -51,7 +51,10 @@ class RunHooks:
         cases = (case_of(item) for item in items)
         self._collected = {case.key: case.variant for case in cases if case is not None}
         yield
-        items[:] = grouped(items, self._run.variants)
+        selected = (case_of(item) for item in items)
+        self._run.bench.close()  # it was there for a session that is not collected at all
+        self._run.select([case for case in selected if case is not None])
+        items[:] = grouped(items, self._run.plan)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Count what each variant is still needed for."""
@@ -60,13 +63,19 @@ class RunHooks:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Free a variant once the last item that needs it is done."""
+        """Free a variant once the last item that needs it is done.
+
+        So are those of its crew that no item needs any more: what they are held against comes
+        back when something is measured again.
+        """
         result = yield
         name = variant_of(item)
         if name is not None:
             self._left[name] -= 1
             if not self._left[name]:
-                self._run.bench.end_variant(name)
+                for each in self._run.crew_of(name):
+                    if not self._left[each]:
+                        self._run.end_variant(each)
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -83,7 +92,8 @@ class RunHooks:
         """End every worker; write and save what was measured."""
         whole = not _named(session.config) and not session.config.getoption("lf", default=False)
         collected = self._collected if whole else None
-        status = self._ending.finish(collected, exitstatus)
+        stopped = bool(session.shouldstop or session.shouldfail)
+        status = self._ending.finish(collected, exitstatus, stopped=stopped)
         if status is not None:
             session.exitstatus = status
 

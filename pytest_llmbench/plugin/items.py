@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_llmbench.domain.case import Case
-from pytest_llmbench.runner.plan import LIFE_CYCLE
+from pytest_llmbench.runner.bout import bout_of
+from pytest_llmbench.runner.plan import LIFE_CYCLE, Plan
 
 if TYPE_CHECKING:
     from pytest_llmbench.plugin.run import Run
@@ -98,7 +99,7 @@ class CaseItem(_BenchItem):
 
 
 class LifeItem(_BenchItem):
-    """The life of one variant: frees it and judges load, memory and warnings."""
+    """One variant: judges all of its cases together, frees it, and judges its life."""
 
     @classmethod
     def of(cls, parent: LivesNode, variant: str, run: Run) -> LifeItem:
@@ -108,7 +109,7 @@ class LifeItem(_BenchItem):
         return item
 
     def runtest(self) -> None:
-        """Free the variant and judge its life; skipped when it never began."""
+        """Judge the variant as a whole and its life; skipped where its engine is absent."""
         self.run.run_life(self.variant)
 
 
@@ -133,19 +134,33 @@ def case_of(item: pytest.Item) -> Case | None:
     return case if isinstance(case, Case) else None
 
 
-def grouped(items: list[pytest.Item], variants: Iterable[str]) -> list[pytest.Item]:
-    """Return *items* with those of one variant together and its life last.
+def grouped(items: list[pytest.Item], plan: Plan) -> list[pytest.Item]:
+    """Return *items* with those of one crew together, bout by bout, and its variants' lives last.
 
     Other tests stay where they are: the places of our items are filled anew, so that a model is
-    loaded once and freed before the next is loaded.
+    loaded once, and a crew is freed before the next is loaded. The reference is freed last: the
+    others may have to be held against it once more.
     """
-    rank = {name: number for number, name in enumerate(variants)}
-    places = [number for number, item in enumerate(items) if variant_of(item) in rank]
-    ours = sorted(
-        (items[place] for place in places),
-        key=lambda item: (rank[variant_of(item) or ""], isinstance(item, LifeItem)),
-    )
+    places = [number for number, item in enumerate(items) if variant_of(item) in plan.variants]
+    bouts: dict[str, int] = {}
+    for place in places:
+        case = case_of(items[place])
+        if case is not None:
+            bouts.setdefault(bout_of(case), len(bouts))
+    ours = sorted((items[place] for place in places), key=lambda item: _rank(item, plan, bouts))
     ordered = list(items)
     for place, item in zip(places, ours, strict=True):
         ordered[place] = item
     return ordered
+
+
+def _rank(item: pytest.Item, plan: Plan, bouts: Mapping[str, int]) -> tuple[int, int, int, int]:
+    """Return what *item* is sorted by: crew, kind, bout, variant."""
+    variant = variant_of(item) or ""
+    number = list(plan.variants).index(variant)
+    if isinstance(item, LifeItem):
+        return plan.crew(variant), 2, variant == plan.reference, number
+    case = case_of(item)
+    if case is None:
+        return plan.crew(variant), 1, 0, number
+    return plan.crew(variant), 0, bouts[bout_of(case)], number

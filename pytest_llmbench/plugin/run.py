@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NoReturn
@@ -17,6 +16,7 @@ from pytest_llmbench.domain.record import CaseRecord, SessionRecord
 from pytest_llmbench.domain.verdict import Verdict
 from pytest_llmbench.engines import engine_options
 from pytest_llmbench.errors import ConfigError, EngineNotInstalledError, LlmbenchError
+from pytest_llmbench.plugin.against import other_side
 from pytest_llmbench.plugin.baseline import BaselineFiles, relative_to_here
 from pytest_llmbench.plugin.cases import config_cases, marked_cases, marked_gates, marked_variants
 from pytest_llmbench.plugin.fixtures import Benchmark, LoadedVariant
@@ -27,11 +27,9 @@ from pytest_llmbench.probes.environment import host_environment
 from pytest_llmbench.probes.nvml import Nvml
 from pytest_llmbench.report.failure import failure_text
 from pytest_llmbench.report.json_report import check_json_path
-from pytest_llmbench.runner.bench import Bench
-from pytest_llmbench.runner.confirm import Confirming
-from pytest_llmbench.runner.judged import Judged
 from pytest_llmbench.runner.plan import matching
 from pytest_llmbench.runner.result import Result
+from pytest_llmbench.runner.session import Session
 from pytest_llmbench.verdict.outcome import failing
 
 BENCHMARK: pytest.StashKey[Benchmark] = pytest.StashKey()
@@ -48,6 +46,10 @@ class Run:
         variants: the variants in scope, in the configuration's order.
         suites: for each suite in scope its cases.
         baseline: what is compared with, and what is written at the end.
+        plan: which cases go together.
+        apart: why variants are not loaded together, as sentences.
+        unheard: verdicts on variants as wholes that no test could fail with.
+        other: what the variants are held against side by side, if that was asked for.
     """
 
     def __init__(self, settings: Settings, pytest_config: pytest.Config) -> None:
@@ -58,30 +60,69 @@ class Run:
         )
         self._check_plant()
         check_variants(self.config, self.variants, engine_options(), shown=self.shown)
+        self.other = other_side(
+            settings, self.config, self.shown, self.variants, pytest_config.add_cleanup
+        )
+        self.variants = self.variants if self.other is None else tuple(self.other.twins)
         self.suites = config_cases(self.config, settings, self.variants)
-        nvml = Nvml.open()
-        self.environment = host_environment(nvml=nvml, folder=settings.root)
-        processors = os.cpu_count() or 1
-        self.baseline = BaselineFiles(settings, self.environment, processors=processors)
+        self._nvml = Nvml.open()
+        environment = host_environment(nvml=self._nvml, folder=settings.root)
+        self.environment = environment if self.other is None else self.other.noted(environment)
+        self.baseline = BaselineFiles(settings, self.environment)
         if settings.json is not None:
             _check_not_input(settings.json, self.config, settings)
             check_json_path(settings.json)
-        progress = PytestProgress(pytest_config)
-        self.bench = Bench(
+        self._progress = PytestProgress(pytest_config)
+        self.unheard: list[tuple[str, Verdict]] = []
+        self.select(())
+
+    def select(self, cases: Sequence[Case]) -> None:
+        """Get ready for *cases*, those that are left after all deselecting; each counts once."""
+        cases = tuple({case.key: case for case in cases}.values())
+        self.session = session = Session(
             self.config,
-            progress,
-            processors=processors,
-            slowdowns=settings.plant,
-            strict=settings.strict,
+            cases,
+            environment=self.environment,
+            baseline=self.baseline.compared,
+            progress=self._progress,
+            nvml=self._nvml,
+            mode=self.settings.interleave,
+            launches=self.settings.launches,
+            slowdowns=self.settings.plant,
+            strict=self.settings.strict,
+            comparing=not self.settings.no_compare,
+            twins=self.other.twins if self.other else {},
+            other_context=self.other.context if self.other else {},
         )
-        self.judged = Judged(
-            self.config,
-            self.environment,
-            self.baseline.compared,
-            comparing=not settings.no_compare,
-            processors=processors,
+        self.plan, self.apart, self.bench = session.plan, session.apart, session.bench
+        self.judged, self.confirming = session.judged, session.confirming
+
+    @property
+    def said_of_other(self) -> tuple[str, ...]:
+        """What the reader has to know of the other side, as lines."""
+        return (
+            () if self.other is None else (f"side by side with {self.other.name}", *self.other.said)
         )
-        self.confirming = Confirming(self.bench, self.judged, progress)
+
+    @property
+    def nothing_beside(self) -> str | None:
+        """What is wrong where this side was measured, and nothing of the other; else ``None``."""
+        records = [record for record in self.bench.cases.values() if record.error is None]
+        measured = {record.case.variant in self.plan.twins for record in records}
+        if self.other is None or measured != {True}:
+            return None
+        return (
+            f"--llmbench-against={self.settings.against}: nothing was compared, because no variant "
+            "has a result there; correct what is said of them, or leave the option out"
+        )
+
+    def crew_of(self, variant: str) -> tuple[str, ...]:
+        """Return the variants that *variant* is loaded together with, itself among them."""
+        return self.plan.members(self.plan.crew(variant))
+
+    def end_variant(self, name: str) -> None:
+        """Free a variant that no test needs any more."""
+        self.session.end_variant(name)
 
     def parametrize(self, metafunc: pytest.Metafunc, arguments: MarkerArguments) -> None:
         """Make one item of each case, or of each variant, that the test is for."""
@@ -134,12 +175,12 @@ class Run:
         self._fail(case.key, verdicts, record.text)
 
     def run_life(self, variant: str) -> None:
-        """Free *variant* and judge its life."""
+        """Judge *variant* as a whole, then free it and judge its life."""
         try:
-            record = self.bench.life(variant)
+            record, verdicts = self.session.life(variant)
         except EngineNotInstalledError as exc:
             self._absent(exc)
-        self._fail(record.id, self.judged.life(record), None)
+        self._fail(record.id, verdicts, None)
 
     def judge_test(self, item: pytest.Item) -> None:
         """Fail a Python test that passed so far, where what it measured says so."""
@@ -161,18 +202,23 @@ class Run:
         if bad:
             pytest.fail(failure_text(name, bad, text), pytrace=False)
 
-    def finish(self, collected: Mapping[str, str] | None) -> SessionRecord:
+    def finish(self, collected: Mapping[str, str] | None, *, stopped: bool) -> SessionRecord:
         """End every worker and return all that is kept.
 
         *collected* are the keys of all cases that there are, with their variants; where it is
         ``None``, only a part was wanted and nothing is missing. What was skipped because its
-        engine is not installed is missing, too.
+        engine is not installed is missing, too. Of a session that was *stopped* before its end
+        nothing more is measured, and no variant is judged as a whole.
         """
-        self.bench.close()
+        control: dict[str, float] = {}
+        if not stopped:
+            unheard, control = self.session.last_measurements()
+            self.unheard += unheard
+        self.session.close()
         if collected is not None:
             ran = [key for key, name in collected.items() if self.bench.absent(name) is None]
             self.judged.missing(ran, self._in_scope)
-        return self.judged.session(self.bench.cases.values(), self.bench.variants.values())
+        return self.session.record(control)
 
     def _in_scope(self, variant: str, suite: str) -> bool:
         """Whether neither --llmbench-variants nor --llmbench-suites leaves this out."""

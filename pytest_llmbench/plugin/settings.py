@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TypeVar, cast, get_args
 
 import pytest
 
 from pytest_llmbench.errors import ConfigError
 from pytest_llmbench.plugin.options import OPTIONS, POLICIES, Option
+from pytest_llmbench.runner.crews import Interleave
 from pytest_llmbench.units import parse_amount
 from pytest_llmbench.verdict.outcome import Policy
 
@@ -25,7 +26,8 @@ class Settings:
         config: the configuration asked for; ``None`` looks for one at *root*.
         root: pytest's rootdir.
         here: where pytest was called.
-        warmup: ``None`` where not given, ``"auto"`` or a number.
+        rounds, warmup: ``None`` where not given, ``"auto"`` or a number.
+        against: the interpreter or the git revision that is compared with side by side.
         save, replace: name of the baseline to write, or ``None``.
         plant: planted slowdowns by variant, as shares.
     """
@@ -36,13 +38,16 @@ class Settings:
     overrides: tuple[str, ...]
     variants: tuple[str, ...]
     suites: tuple[str, ...]
-    rounds: int | None
+    rounds: int | str | None
     warmup: int | str | None
     max_time_s: float | None
+    launches: int
+    interleave: Interleave
     baselines: Path
     machine: str | None
     compare: str | None
     no_compare: bool
+    against: str | None
     save: str | None
     replace: str | None
     save_failed: bool
@@ -80,13 +85,16 @@ def read_settings(config: pytest.Config) -> Settings:
         overrides=tuple(cast("list[str]", given["set"])),
         variants=_globs(text("variants")),
         suites=_globs(text("suites")),
-        rounds=parsed("rounds", lambda v: _whole(v, "--llmbench-rounds", least=1)),
-        warmup=parsed("warmup", _warmup),
+        rounds=parsed("rounds", lambda v: _automatic(v, "--llmbench-rounds", least=1)),
+        warmup=parsed("warmup", lambda v: _automatic(v, "--llmbench-warmup", least=0)),
         max_time_s=parsed("max_time", _seconds),
+        launches=parsed("launches", lambda v: _whole(v, "--llmbench-launches", least=1)) or 1,
+        interleave=_interleave(text("interleave")),
         baselines=Path(text("baselines") or "baselines"),
         machine=text("machine"),
         compare=text("compare"),
         no_compare=bool(given["no_compare"]),
+        against=text("against"),
         save=text("save"),
         replace=text("replace"),
         save_failed=bool(given["save_failed"]),
@@ -129,6 +137,29 @@ def _check(settings: Settings) -> None:
             "--llmbench-plant slows a variant down on purpose, so its session can't be saved; "
             "leave out --llmbench-save and --llmbench-replace"
         )
+    if settings.against:
+        _check_against(settings)
+
+
+def _check_against(settings: Settings) -> None:
+    """Refuse what makes no sense side by side."""
+    flag = f"--llmbench-against={settings.against}"
+    if settings.writes:
+        raise ConfigError(
+            f"{flag} can't be saved: its rounds take turns with the other side's and not with the "
+            "reference's, so they are no ground for later sessions; leave out --llmbench-save and "
+            "--llmbench-replace, and save in a session without --llmbench-against"
+        )
+    if settings.compare:
+        raise ConfigError(
+            f"{flag} compares with that side, and no baseline is read; leave out "
+            f"--llmbench-compare={settings.compare} (if an ini file has it: -o llmbench_compare=)"
+        )
+    if settings.interleave == "off":
+        raise ConfigError(
+            f"{flag} takes turns with that side, which --llmbench-interleave=off forbids; leave "
+            "one of them out"
+        )
 
 
 def _globs(text: str | None) -> tuple[str, ...]:
@@ -141,8 +172,8 @@ def _whole(text: str, flag: str, *, least: int) -> int:
     return int(text)
 
 
-def _warmup(text: str) -> int | str:
-    return text if text == "auto" else _whole(text, "--llmbench-warmup", least=0)
+def _automatic(text: str, flag: str, *, least: int) -> int | str:
+    return text if text == "auto" else _whole(text, flag, least=least)
 
 
 def _seconds(text: str) -> float:
@@ -160,6 +191,14 @@ def _policy(text: str | None, flag: str) -> Policy:
     if policy not in POLICIES:
         raise ConfigError(f"{flag}={policy}: allowed are {', '.join(POLICIES)}")
     return cast("Policy", policy)
+
+
+def _interleave(text: str | None) -> Interleave:
+    mode = text or "auto"
+    if mode not in get_args(Interleave):
+        allowed = ", ".join(get_args(Interleave))
+        raise ConfigError(f"--llmbench-interleave={mode}: allowed are {allowed}")
+    return cast("Interleave", mode)
 
 
 def _planted(text: str) -> tuple[str, float]:

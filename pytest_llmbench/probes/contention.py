@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from pytest_llmbench.domain.trace import Contention
 from pytest_llmbench.probes.nvml import Gpu
+from pytest_llmbench.probes.pace import read_pace
 from pytest_llmbench.probes.procfs import read_quickly
 
 PROC: Final = Path("/proc")
@@ -41,6 +42,7 @@ class ContentionProbe:
             call.
         clock: seconds, never falling.
         gpus: the GPUs that the process uses (see :func:`.gpus_in_use`).
+        pace: reads how fast each processor is.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class ContentionProbe:
         pids: Sequence[int] | None = None,
         clock: Callable[[], float] = time.perf_counter,
         gpus: Sequence[Gpu] = (),
+        pace: Callable[[], tuple[float, ...]] = read_pace,
     ) -> None:
         self._proc = proc
         self._own = pids is None
@@ -57,16 +60,19 @@ class ContentionProbe:
         self._tasks = tuple(f"{proc}/{name}/task" for name in names)
         self._clock = clock
         self._gpus = tuple(gpus)
+        self._pace = pace
         self._before: _Counters | None = None
         self._began_s = 0.0
+        self._paces_s: tuple[float, ...] = ()
 
     def start(self) -> None:
-        """Take the counters, then the time: the round may begin."""
+        """Read the pace, take the counters, then the time: the round may begin."""
+        self._paces_s = self._pace()
         self._before = self._counters()
         self._began_s = self._clock()
 
     def stop(self) -> Contention:
-        """Take the time, then the counters, and return what lay between.
+        """Take the time, then the counters, read the pace, and return what lay between.
 
         A thread that came in between counts whole, one that ended not at all: its counters went
         with it, so that the delay is a lower bound and never negative.
@@ -87,6 +93,7 @@ class ContentionProbe:
             load_1m=read_load(proc=self._proc),
             gpu_clock_reasons=_either(before.clock_reasons, after.clock_reasons),
             gpu_temperature_c=_hottest(self._gpus),
+            paces_s=(*self._paces_s, *self._pace()),
         )
 
     def _counters(self) -> _Counters:

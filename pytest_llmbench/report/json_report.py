@@ -35,6 +35,9 @@ def session_document(record: SessionRecord) -> dict[str, object]:
         "variants": {judged.record.id: _variant(judged) for judged in record.variants},
         "cases": [_case(judged) for judged in record.cases],
         "missing": [{"case": key, "sentence": verdict.sentence} for key, verdict in record.missing],
+        "reference": record.reference,
+        "readings": record.readings,
+        "control": record.control,
     }
     finite = _finite(msgspec.to_builtins(document, enc_hook=str, str_keys=True))
     assert isinstance(finite, dict)
@@ -133,8 +136,10 @@ def _case(judged: JudgedCase) -> dict[str, object]:
         "finish_reason": record.finish_reason,
         "error": record.error,
         "metrics": _metrics(record.metrics),
+        "relative": record.relative,
         "verdicts": _verdicts(judged.verdicts),
         "warmup_s": record.warmup_s,
+        "rounds": [{"launch": entry.launch, "turn": entry.turn} for entry in record.rounds],
         "contention": [entry.contention for entry in record.rounds],
     }
 
@@ -145,11 +150,17 @@ def _metrics(metrics: Mapping[str, Measured]) -> dict[str, dict[str, object]]:
 
 def _measured(name: str, measured: Measured) -> dict[str, object]:
     told: dict[str, object] = {"value": measured.value, "unit": CATALOGUE[name].unit}
-    return told if measured.rounds is None else {**told, "rounds": measured.rounds}
+    if measured.rounds is not None:
+        told["rounds"] = measured.rounds
+    if measured.launches:
+        told["launches"] = measured.launches
+    return told
 
 
 def _verdicts(verdicts: Sequence[Verdict]) -> list[dict[str, object]]:
-    return [{"metric": v.metric, "kind": v.kind, "sentence": v.sentence} for v in verdicts]
+    return [
+        {"metric": v.metric, "kind": v.kind, "sentence": v.sentence, "p": v.p} for v in verdicts
+    ]
 
 
 def _finite(value: object) -> object:

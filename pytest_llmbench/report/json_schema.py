@@ -6,11 +6,10 @@ import json
 from collections.abc import Collection
 from typing import Final, Literal, get_args
 
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.metric import CATALOGUE, Kind, Metric
 from pytest_llmbench.domain.suite import Length
 from pytest_llmbench.domain.trace import FinishReason
 from pytest_llmbench.domain.verdict import VerdictKind
-from pytest_llmbench.units import Unit
 
 SCHEMA_VERSION: Final = 1
 
@@ -20,6 +19,9 @@ _TEXT: Final[Schema] = {"type": "string"}
 _NUMBER: Final[Schema] = {"type": ["number", "null"]}
 _COUNT: Final[Schema] = {"type": ["integer", "null"], "minimum": 0}
 _TEXTS: Final[Schema] = {"type": "object", "additionalProperties": _TEXT}
+_NOISY: Final = tuple(
+    name for name, metric in CATALOGUE.items() if metric.of == "case" and metric.kind is Kind.NOISY
+)
 
 
 def results_schema() -> Schema:
@@ -37,6 +39,10 @@ def results_schema() -> Schema:
             variants=_map("The variants that were begun, by name.", _ref("variant")),
             cases=_list("Every measured case, in the order measured.", _ref("case")),
             missing=_list("Cases of the baseline that were not run.", _ref("missing")),
+            reference={"type": ["string", "null"]}
+            | _said("The variant that the others took turns with; null where there is none."),
+            readings=_readings(),
+            control=_control(),
         ),
         "$defs": {
             "variant": _variant(),
@@ -45,6 +51,7 @@ def results_schema() -> Schema:
             "parameters": _parameters(),
             "verdict": _verdict(),
             "contention": _contention(),
+            "round": _round(),
             "missing": _closed(
                 "A case of the baseline that was not run.",
                 case=_text("The case's id."),
@@ -65,6 +72,25 @@ def _environment() -> Schema:
         identity=_TEXTS | _said("What must be equal for times and memory to be comparable."),
         context=_TEXTS | _said("What may explain a change: versions, threads, clocks."),
     )
+
+
+def _readings() -> Schema:
+    return _closed(
+        "How fast the machine itself was; null where that was not measured.",
+        pace_s=_NUMBER | _said("A fixed piece of the interpreter's work, at its best."),
+        calibration_s=_NUMBER | _said("The median of a workload that is bound by memory."),
+    )
+
+
+def _control() -> Schema:
+    return {
+        "description": "Where variants were measured one after the other: how the reference, "
+        "measured again at the end, had changed since the start, as a share of each metric. "
+        "Empty otherwise.",
+        "type": "object",
+        "properties": dict.fromkeys(_NOISY, _NUMBER),
+        "additionalProperties": False,
+    }
 
 
 def _variant() -> Schema:
@@ -111,10 +137,39 @@ def _case() -> Schema:
         finish_reason={"enum": reasons} | _said("Why the last round ended."),
         error=_error("the case has no rounds"),
         metrics=_metrics("case", rounds=True),
+        relative=_relative(),
         verdicts=_list("What was said of the case.", _ref("verdict")),
         warmup_s={"type": ["number", "null"], "minimum": 0}
         | _said("Seconds of untimed generations: the memory pass and further warm-up."),
+        rounds=_list("Which process and turn each round belongs to, in order.", _ref("round")),
         contention=_list("What else wanted the machine, round by round.", _ref("contention")),
+    )
+
+
+def _relative() -> Schema:
+    fields: dict[str, Schema] = {
+        "to": _text("The variant that took turns with this one."),
+        "value": _NUMBER | _said("The geometric mean of the launches."),
+        "launches": {"type": "array", "items": _NUMBER},
+        "error": _NUMBER | _said("Its standard error as a share, as far as the rounds show it."),
+    }
+    return {
+        "description": "Times and rates as multiples of another variant's, measured in turns.",
+        "type": "object",
+        "properties": {
+            name: _object(f"This variant's {name} by the other's.", fields) for name in _NOISY
+        },
+        "additionalProperties": False,
+    }
+
+
+def _round() -> Schema:
+    return _closed(
+        "One timed round; its readings are in contention, at the same place.",
+        launch={"type": "integer", "minimum": 0}
+        | _said("Which of its variant's processes it ran in."),
+        turn={"type": "integer", "minimum": 0}
+        | _said("Which turn of the session: rounds of several variants in one are near in time."),
     )
 
 
@@ -139,6 +194,11 @@ def _verdict() -> Schema:
         metric={"enum": ["", *CATALOGUE]} | _said("Empty where all of the case is meant."),
         kind={"enum": [kind.value for kind in VerdictKind]},
         sentence=_text("What happened, with the numbers in it."),
+        p=_NUMBER
+        | _said(
+            "How probable such evidence is, at most, where the change is an accepted one; null "
+            "where nothing noisy was compared."
+        ),
     )
 
 
@@ -153,6 +213,8 @@ def _contention() -> Schema:
         gpu_clock_reasons={"type": ["array", "null"], "items": _TEXT}
         | _said("Why the device's clocks were lowered."),
         gpu_temperature_c=_NUMBER | _said("Device temperature after the round, degrees Celsius."),
+        paces_s={"type": ["array", "null"], "items": _NUMBER}
+        | _said("What a fixed piece of work took on each processor before it, then after it."),
     )
 
 
@@ -162,7 +224,7 @@ def _metrics(of: Literal["case", "variant"], *, rounds: bool) -> Schema:
         "description": "What was measured; a metric that was not measured is absent.",
         "type": "object",
         "properties": {
-            name: _measured(metric.unit, metric.summary, rounds=rounds)
+            name: _measured(metric, rounds=rounds)
             for name, metric in CATALOGUE.items()
             if metric.of == of
         },
@@ -170,11 +232,15 @@ def _metrics(of: Literal["case", "variant"], *, rounds: bool) -> Schema:
     }
 
 
-def _measured(unit: Unit, summary: str, *, rounds: bool) -> Schema:
-    fields: dict[str, Schema] = {"value": _NUMBER, "unit": {"const": unit}}
+def _measured(metric: Metric, *, rounds: bool) -> Schema:
+    fields: dict[str, Schema] = {"value": _NUMBER, "unit": {"const": metric.unit}}
     if rounds:
         fields["rounds"] = {"type": "array", "items": _NUMBER}
-    return _object(summary, fields, optional=("rounds",))
+    if rounds and metric.kind is Kind.NOISY:
+        fields["launches"] = {"type": "array", "items": _NUMBER} | _said(
+            "What stands for each process; what is compared is their median."
+        )
+    return _object(metric.summary, fields, optional=("rounds", "launches"))
 
 
 def _closed(description: str, **fields: Schema) -> Schema:

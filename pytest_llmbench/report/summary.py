@@ -10,12 +10,16 @@ from pytest_llmbench.domain.fact import Fact
 from pytest_llmbench.domain.record import JudgedVariant, SessionRecord
 from pytest_llmbench.domain.verdict import Verdict, VerdictKind
 from pytest_llmbench.report.text import one_line
+from pytest_llmbench.units import format_percent
 from pytest_llmbench.verdict.outcome import SEVERITY
 
 _MOST_LINES: Final = 10
 _MOST_WARNINGS: Final = 3
 _LONGEST: Final = 400
 _LONGEST_WARNING: Final = 160
+_MUCH: Final = 0.05
+"""Where the reference changed by more than this share during a session, that is pointed out."""
+
 _SAVE: Final = "pytest --llmbench --llmbench-save"
 _REPLACE: Final = "pytest --llmbench --llmbench-replace"
 _ACCEPT: Final = "pytest --llmbench --llmbench-no-compare --llmbench-replace"
@@ -51,12 +55,14 @@ def summary_lines(
     *,
     baseline: str | None,
     quiet: Collection[VerdictKind] = (),
+    apart: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Return the lines below the table.
 
     Verdicts that are not ok stand by kind, worst first; the same thing said of many is one
-    line, and a kind has at most 10. Then come the variants' warnings (three each), how many
-    verdicts there are of each kind, and what to type to accept a change.
+    line, and a kind has at most 10. Then come the variants' warnings (three each), why variants
+    did not take turns and how much the reference changed meanwhile, how many verdicts there are
+    of each kind, and what to type to accept a change.
 
     Args:
         record: the session.
@@ -64,6 +70,7 @@ def summary_lines(
             Stands for all of the verdicts "new" where nothing at all could be compared;
             ``None`` has them said one by one.
         quiet: kinds that are only counted, because the user's policy lets them pass.
+        apart: why variants were not loaded together: sentences that begin with a variant.
     """
     said = tuple(_said(record))
     all_new = baseline is not None and _all_new(said)
@@ -75,6 +82,8 @@ def summary_lines(
     lines.extend(_skipped(record))
     for judged in record.variants:
         lines.extend(_warnings(judged))
+    lines.extend(_apart(apart))
+    lines.extend(_control(record))
     lines.extend(_counts(said))
     if all_new:
         lines.append(f"{one_line(str(baseline))}: all of this is new; to keep it, type {_SAVE}")
@@ -146,6 +155,34 @@ def _warnings(judged: JudgedVariant) -> Iterator[str]:
         yield f"  {text}{f' ({times} times)' if times > 1 else ''}"
     if len(counted) > _MOST_WARNINGS:
         yield f"  … and {len(counted) - _MOST_WARNINGS} more (all in --llmbench-json)"
+
+
+def _apart(reasons: Sequence[str]) -> Iterator[str]:
+    """Yield a heading and the reasons, those that only the variant tells apart as one."""
+    if not reasons:
+        return
+    yield "measured one after the other:"
+    groups: dict[str, list[str]] = {}
+    for reason in reasons:
+        groups.setdefault(reason.partition("' ")[2], []).append(reason)
+    shown = list(groups.values())[:_MOST_LINES]
+    for group in shown:
+        more = f" (and {_plural(len(group) - 1, 'other variant')} likewise)" if group[1:] else ""
+        yield f"  {one_line(group[0], _LONGEST)}{more}"
+    if rest := len(reasons) - sum(map(len, shown)):
+        yield f"  … and {rest} more"
+
+
+def _control(record: SessionRecord) -> Iterator[str]:
+    """Yield how the reference had changed when it was measured again at the end."""
+    if not record.control:
+        return
+    changes = ", ".join(
+        f"{name} {format_percent(change, signed=True)}" for name, change in record.control.items()
+    )
+    much = any(abs(change) > _MUCH for change in record.control.values())
+    advice = "; the machine changed: compare variants with each other with care" if much else ""
+    yield f"{one_line(str(record.reference))}, measured again at the end: {changes}{advice}"
 
 
 def _counts(said: Sequence[_Said]) -> Iterator[str]:

@@ -1,76 +1,112 @@
-"""The state of a session: its variants, each loaded once, and the cases measured so far."""
+"""What is measured in a session: cases, bout by bout, on variants that are loaded for them."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+import itertools
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import median
 
-import msgspec
-
-from pytest_llmbench.config import Config
 from pytest_llmbench.domain.case import Case, Parameters
-from pytest_llmbench.domain.record import CaseRecord, ModelFacts, VariantRecord
-from pytest_llmbench.domain.secret import without_secrets
+from pytest_llmbench.domain.record import CaseRecord, ModelFacts, Readings, VariantRecord
 from pytest_llmbench.domain.suite import Message
-from pytest_llmbench.domain.trace import Life
-from pytest_llmbench.domain.variant import Variant
-from pytest_llmbench.errors import (
-    CaseError,
-    EngineNotInstalledError,
-    LlmbenchError,
-    LoadError,
-    WorkerError,
-)
-from pytest_llmbench.metrics.life import life_metrics
+from pytest_llmbench.domain.trace import Round
+from pytest_llmbench.errors import CaseError, EngineNotInstalledError, LlmbenchError
+from pytest_llmbench.metrics.taint import Machine
+from pytest_llmbench.probes.calibration import read_calibration
+from pytest_llmbench.runner.bout import run_bout
+from pytest_llmbench.runner.lives import Live, Lives
+from pytest_llmbench.runner.measurements import Measurements, Pace, failed
+from pytest_llmbench.runner.patience import Patience
+from pytest_llmbench.runner.plan import Plan
 from pytest_llmbench.runner.progress import Progress
-from pytest_llmbench.runner.rounds import Measuring
-from pytest_llmbench.worker import Ready, Worker, WorkerPool
+from pytest_llmbench.runner.sampled import Sampled
 from pytest_llmbench.worker.messages import Generated
 
-R = TypeVar("R")
+Decides = Callable[[CaseRecord], bool]
+"""Whether what was measured of a case decides all that is asked of it."""
 
-
-@dataclasses.dataclass(slots=True)
-class _Live:
-    """A variant whose model is loaded."""
-
-    worker: Worker
-    ready: Ready
-    facts: ModelFacts
-    life: Life
+Problems = dict[str, tuple[Case, LlmbenchError]]
+"""What could not be measured, and why, by key."""
 
 
 class Bench:
-    """Loads variants when they are first needed and measures cases, each once.
+    """Measures cases, each once, together with the other variants' cases of the same bout.
 
     Args:
-        config: where variants are described.
+        plan: which cases are measured together, and how often everything is launched.
         progress: told what is being done.
         processors: how many the machine has, to tell disturbed rounds.
         slowdowns: planted regressions by variant, see :class:`.Stamps`.
         strict: a variant whose engine is not installed has failed, and is not skipped.
+        pace_s: this machine's best pace in earlier sessions, in seconds.
+        decides: asked where a suite leaves the number of rounds open.
+        chance: the order of rounds.
+        calibrate: times the machine's own workload, in seconds.
+        patience: waits for other work to pause.
+
+    Attributes:
+        plan: as given.
+        lives: the variants.
+        pace: the machine's best pace so far.
+        calibrations_s: what *calibrate* said before each bout.
     """
 
     def __init__(
         self,
-        config: Config,
+        plan: Plan,
         progress: Progress,
         *,
         processors: int,
         slowdowns: Mapping[str, float] | None = None,
         strict: bool = False,
+        pace_s: float | None = None,
+        decides: Decides | None = None,
+        chance: random.Random | None = None,
+        calibrate: Callable[[], float] = read_calibration,
+        patience: Patience | None = None,
     ) -> None:
-        self._config = config
+        self._patience = patience or Patience()
+        self._calibrate = calibrate
         self._progress = progress
         self._processors = processors
-        self._strict = strict
-        self._pool = WorkerPool(dict(slowdowns or {}))
-        self._live: dict[str, _Live] = {}
-        self._absent: dict[str, EngineNotInstalledError] = {}
-        self.cases: dict[str, CaseRecord] = {}
-        self.variants: dict[str, VariantRecord] = {}
+        self._decides = decides
+        self._chance = chance or random.Random()  # noqa: S311 — an order, not a secret
+        self._measured = Measurements()
+        self._turns = itertools.count()
+        self._passed: set[int] = set()
+        self.plan = plan
+        self.lives = Lives(plan.variants, progress, slowdowns=slowdowns or {}, strict=strict)
+        self.pace = Pace(pace_s)
+        self.calibrations_s: list[float] = []
+
+    @property
+    def cases(self) -> dict[str, CaseRecord]:
+        """The cases measured so far, by key."""
+        return self._measured.records
+
+    @property
+    def variants(self) -> dict[str, VariantRecord]:
+        """The lives so far, by name."""
+        return self.lives.records
+
+    def machine(self, variant: str) -> Machine:
+        """Return what is known of the machine that *variant* runs on."""
+        record = self.variants.get(variant)
+        elsewhere = record.facts.host_processors if record and record.facts else None
+        return Machine(
+            processors=elsewhere or self._processors,
+            pace_s=self.pace.best_s(self.plan.variants[variant].host),
+        )
+
+    def readings(self) -> Readings:
+        """Return how fast the machine itself was so far."""
+        return Readings(
+            pace_s=self.pace.best_s(None),
+            calibration_s=median(self.calibrations_s) if self.calibrations_s else None,
+        )
 
     def measure(self, case: Case) -> CaseRecord:
         """Return *case*, measured now or before; an error is part of the record.
@@ -79,23 +115,33 @@ class Bench:
             EngineNotInstalledError: the engine's library is absent, for this and every case of
                 the variant.
         """
-        measured = self.cases.get(case.key)
-        if measured is not None and measured.case == case:
-            return measured
-        return self.measure_again(case)
-
-    def measure_again(self, case: Case) -> CaseRecord:
-        """Return *case*, measured now, in place of what was measured before."""
+        known = self.cases.get(case.key)
+        if known is not None and known.case == case:
+            return known
+        if known is not None:
+            self._measured.forget(case.key)
         try:
-            record = self._measure(case)
-        except EngineNotInstalledError:
-            raise
-        except LlmbenchError as exc:
-            record = _failed(case, _case_problem(case, exc))
+            self._earlier_launches(case)
+            if case.key not in self.cases:
+                self._run(case)
         finally:
             self._progress.clear()
-        self.cases[case.key] = record
-        return record
+        return self.cases[case.key]
+
+    def look_again(self, case: Case, *, fresh: bool) -> CaseRecord:
+        """Return *case* with the rounds of one more launch, the last one's unless *fresh*.
+
+        What it is held against goes with it, so that the ratio has its counterpart; records of
+        other cases stay as they are.
+        """
+        together = (case, *self._other(case))
+        if fresh:
+            self._renew(each.variant for each in together)
+        try:
+            self._settle(case, self._bout(together))
+        finally:
+            self._progress.clear()
+        return self.cases[case.key]
 
     def generate(
         self, variant: str, messages: tuple[Message, ...], parameters: Parameters
@@ -105,162 +151,140 @@ class Bench:
         Raises:
             LlmbenchError: the variant can't be loaded, its worker is lost, or it refuses.
         """
-        live = self._ready(variant)
-        return self._asked(live, lambda: live.worker.generate(messages, parameters, "generating"))
+        live = self.lives.ready(variant)
+        with self.lives.watching():
+            self.lives.focus(live)
+            return live.worker.generate(messages, parameters, "generating")
 
     def facts(self, variant: str) -> ModelFacts:
         """Return what the engine says of the loaded *variant*; raises as :meth:`generate`."""
-        return self._ready(variant).facts
+        return self.lives.ready(variant).facts
 
     def absent(self, name: str) -> EngineNotInstalledError | None:
         """Return why the engine of *name* can't run here, once that was found out."""
-        return self._absent.get(name)
-
-    def life(self, name: str) -> VariantRecord:
-        """Return the whole life of *name*, which is loaded for it where no case needed it.
-
-        Raises:
-            EngineNotInstalledError: as :meth:`measure`.
-        """
-        if name in self._absent:
-            raise self._absent[name]
-        if name not in self.variants:
-            with contextlib.suppress(LoadError, WorkerError):
-                self._ready(name)  # a failure is in the record
-        record = self.end_variant(name)
-        assert record is not None, "a variant that was asked for has a record"
-        return record
-
-    def end_variant(self, name: str) -> VariantRecord | None:
-        """Free *name* and end its process; return its whole life (``None``: it never began)."""
-        live = self._live.pop(name, None)
-        if live is None:
-            return self.variants.get(name)
-        self._progress.say(f"{name}: freeing the model")
-        error = None
-        try:
-            live.life = live.worker.free().life
-        except LlmbenchError as exc:
-            error = str(exc)
-        self._pool.end(live.worker)
-        self._progress.clear()
-        return self._recorded(name, live, error)
+        return self.lives.absent(name)
 
     def close(self) -> None:
         """End every worker; what was measured stays."""
-        for name, live in list(self._live.items()):
-            del self._live[name]
-            self._recorded(name, live, None)
-        self._pool.close()
+        self.lives.close()
 
-    def _measure(self, case: Case) -> CaseRecord:
-        live = self._ready(case.variant)
-        processors = live.facts.host_processors or self._processors
-        measuring = Measuring(live.worker, live.facts, case, self._progress, processors=processors)
-        return self._asked(live, measuring.run)
+    def _earlier_launches(self, case: Case) -> None:
+        """Measure all bouts of the crew of *case* in every launch but the last."""
+        crew = self.plan.crew(case.variant)
+        if self.plan.launches == 1 or crew in self._passed:
+            return
+        self._passed.add(crew)
+        for _ in range(self.plan.launches - 1):
+            for bout in self.plan.bouts(crew):
+                self._fail(self._bout([each for each in bout if each.key not in self.cases]))
+            self._renew(name for name in self.plan.members(crew) if name in self.variants)
 
-    def _asked(self, live: _Live, ask: Callable[[], R]) -> R:
-        """Return ask's answer; a lost worker ends its variant."""
-        self._pool.focus(live.worker)
-        try:
-            return ask()
-        except BaseException as exc:
-            if live.worker.lost:
-                self._lose(live, exc)
-            raise
+    def _renew(self, names: Iterable[str]) -> None:
+        """Load variants in new processes; what fails is found again when they are asked."""
+        for name in names:
+            with contextlib.suppress(LlmbenchError):
+                self.lives.fresh(name)
 
-    def _lose(self, live: _Live, exc: BaseException) -> None:
-        """Remember that *live* was lost to *exc*: a dead process, or an interruption."""
-        name = live.worker.variant.id
-        self._live.pop(name, None)
-        self._pool.end(live.worker)
-        what = str(exc) if isinstance(exc, WorkerError) else f"interrupted by {exc!r}"
-        self._recorded(name, live, what)
+    def _run(self, case: Case) -> None:
+        """Measure a bout and record what it is complete with."""
+        together = self.plan.together(case, self.cases)
+        beside = [each for each in self._other(case) if each.key in self.cases]
+        problems = self._bout((*together, *beside))
+        for each in together:
+            if self.lives.absent(each.variant) is None:
+                self._settle(each, problems)
+        absent = self.lives.absent(case.variant)
+        if absent is not None:
+            raise absent
 
-    def _ready(self, name: str) -> _Live:
-        """Return *name*, loaded; what failed once is not tried again."""
-        if name in self._live:
-            return self._live[name]
-        if name in self._absent:
-            raise self._absent[name]
-        ended = self.variants.get(name)
-        if ended is not None and ended.error is not None:
-            raise LlmbenchError(f"not run, because earlier {_shortened(ended.error)}")
-        return self._begin(self._config.variants[name])
+    def _other(self, case: Case) -> tuple[Case, ...]:
+        """Return what *case* is held against in turns, if anything."""
+        other = self.plan.counterpart(case)
+        return () if other is None else (other,)
 
-    def _begin(self, variant: Variant) -> _Live:
-        self._progress.say(f"{variant.id}: starting the engine {variant.engine}")
-        worker = self._pool.open(variant)
-        try:
-            ready = worker.start()
-            self._progress.say(f"{variant.id}: loading the model")
-            loaded = worker.load()
-        except LlmbenchError as exc:
-            self._pool.end(worker)
-            self._lost(variant, exc)
-            raise
-        facts = msgspec.structs.replace(
-            loaded.facts,
-            identity={**loaded.facts.identity, **ready.identity},
-            settings={**loaded.facts.settings, **ready.settings},
+    def _bout(self, cases: Sequence[Case]) -> Problems:
+        """Take one launch's rounds of *cases*; return what can't be measured, and why."""
+        members: dict[str, Live] = {}
+        problems: Problems = {}
+        for case in cases:
+            try:
+                members[case.key] = self.lives.ready(case.variant)
+            except EngineNotInstalledError:
+                continue
+            except LlmbenchError as exc:
+                problems[case.key] = (case, exc)
+        if not members:
+            return problems
+        self.lives.rest()
+        self.calibrations_s.append(self._calibrate())
+        taken = [self._sampled(case, members[case.key]) for case in cases if case.key in members]
+        with self.lives.watching():
+            run_bout(
+                taken,
+                companions=self.plan.companions,
+                focus=lambda sampled: self.lives.focus(members[sampled.case.key]),
+                chance=self._chance,
+                turns=self._turns,
+                wait=self._wait,
+            )
+        for sampled in taken:
+            problems |= self._taken(sampled)
+        return problems
+
+    def _wait(self) -> None:
+        """Let other work pass, with no worker running."""
+        self.lives.rest()
+        self._patience.wait()
+
+    def _sampled(self, case: Case, live: Live) -> Sampled:
+        return Sampled(
+            case,
+            live.worker,
+            live.facts,
+            self.machine(case.variant),
+            self._progress,
+            launch=live.launch,
+            memory_wanted=not self._measured.has_memory(case.key),
+            enough=lambda rounds: self._enough(case, rounds),
+            clock=time.monotonic,
         )
-        live = _Live(worker=worker, ready=ready, facts=facts, life=loaded.life)
-        self._live[variant.id] = live
-        self._recorded(variant.id, live, None)
-        return live
 
-    def _lost(self, variant: Variant, exc: LlmbenchError) -> None:
-        """Remember why *variant* has no results."""
-        skipped = isinstance(exc, EngineNotInstalledError) and not self._strict
-        if isinstance(exc, EngineNotInstalledError):
-            self._absent[variant.id] = exc
-        self.variants[variant.id] = VariantRecord(
-            id=variant.id,
-            config=_described(variant),
-            facts=None,
-            life_cycle={},
-            warnings=(),
-            error=None if skipped else str(exc),
-            skipped=str(exc) if skipped else None,
+    def _taken(self, sampled: Sampled) -> Problems:
+        """Keep the rounds of *sampled*, or return what ended it."""
+        case = sampled.case
+        for entry in sampled.rounds:
+            self.pace.see(self.plan.variants[case.variant].host, entry.contention)
+        if sampled.error is not None:
+            self.lives.bury(case.variant, sampled.error)
+            return {case.key: (case, sampled.error)}
+        self._measured.take(sampled)
+        return {}
+
+    def _settle(self, case: Case, problems: Problems) -> None:
+        """Record *case* as it is now, measured or failed."""
+        if case.key in problems:
+            self._fail({case.key: problems[case.key]})
+            return
+        facts = self.lives.records[case.variant].facts
+        self.cases[case.key] = self._measured.record(
+            case,
+            self.machine(case.variant),
+            other=self.plan.counterpart(case),
+            quality=facts is None or not facts.random_weights,
         )
 
-    def _recorded(self, name: str, live: _Live, error: str | None) -> VariantRecord:
-        life = msgspec.structs.replace(live.life, start_s=live.ready.start_s)
-        record = VariantRecord(
-            id=name,
-            config=_described(live.worker.variant),
-            facts=live.facts,
-            life_cycle=life_metrics(life, live.facts, len(live.worker.warnings)),
-            warnings=live.worker.warnings,
-            error=error,
-        )
-        self.variants[name] = record
-        return record
+    def _fail(self, problems: Problems) -> None:
+        for case, exc in problems.values():
+            self.cases[case.key] = failed(case, _case_problem(case, exc))
 
+    def _enough(self, case: Case, rounds: Sequence[Round]) -> bool:
+        """Whether *rounds* decide what is asked; rounds of other variants are still coming.
 
-def _described(variant: Variant) -> dict[str, object]:
-    """Return what the user configured, without secrets: the engine and the keys that were set."""
-    options = {key: value for key, value in variant.options.items() if value not in (None, (), {})}
-    shown = without_secrets({"engine": variant.engine, **options})
-    assert isinstance(shown, dict), "a mapping stays one"
-    return shown
-
-
-def _failed(case: Case, error: str) -> CaseRecord:
-    return CaseRecord(
-        case=case,
-        rounds=(),
-        memory=None,
-        metrics={},
-        text=None,
-        finish_reason=None,
-        error=error,
-    )
-
-
-def _shortened(error: str) -> str:
-    """Return *error* without its asides and advice, for cases that only suffer from it."""
-    return error.partition(" (")[0].partition(";")[0]
+        A twin is not judged: it goes on for as long as what is held against it does.
+        """
+        if self._decides is None or case.variant in self.plan.twins.values():
+            return True
+        return self._decides(self._measured.draft(case, rounds, self.machine(case.variant)))
 
 
 def _case_problem(case: Case, exc: LlmbenchError) -> str:

@@ -1,16 +1,16 @@
-"""A case about to fail for its times is measured again: a slow minute passes, slow code stays.
+"""What is about to fail for its times is measured again in fresh processes before it does.
 
-What slows a machine from outside (another guest on the same processor, say) often shows in no
-counter that this machine has, and lasts for seconds. So a regression has to be found every time,
-with pauses between: a case that is within its bounds once was not slower code. Numbers that
-repeat (memory, scores, tokens) need no confirmation.
+A slow minute passes, a process that landed badly in memory is gone with the next, slow code
+stays. So what looks slower is launched again, variant and reference together, and judged on all
+launches; with each of them its evidence has to grow. Numbers that repeat (memory, scores, tokens)
+need no confirmation.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -18,29 +18,42 @@ import msgspec
 from pytest_llmbench.domain.case import Case
 from pytest_llmbench.domain.gate import Gates
 from pytest_llmbench.domain.metric import CATALOGUE, Kind
-from pytest_llmbench.domain.record import CaseRecord
+from pytest_llmbench.domain.record import CaseRecord, VariantRecord
 from pytest_llmbench.domain.verdict import Verdict, VerdictKind
 from pytest_llmbench.runner.bench import Bench
 from pytest_llmbench.runner.judged import Judged
 from pytest_llmbench.runner.progress import Progress
+from pytest_llmbench.verdict.alarms import SUSPICIOUS
 
-PAUSES_S: Final = (1.0, 4.0, 10.0)
-"""Seconds before each further measurement."""
+LAUNCHES: Final = 3
+"""Fresh launches that a suspicion has to survive."""
 
-ENOUGH: Final = 3
-"""Once so many cases of a variant are confirmed, its others are measured again without pauses:
-the variant is slower, and a suite of a hundred cases must not take ten minutes more to say so."""
+ENOUGH: Final = 2
+"""Once so many cases of a variant are confirmed, its others are measured again in the process
+that is there: the variant is slower, and a suite of a hundred cases must not load it a hundred
+times more to say so."""
+
+MOST_CASES: Final = 8
+"""Cases of a variant that a fresh launch measures where the variant as a whole is suspected."""
+
+BUDGET_S: Final = 900.0
+"""Once confirming took so long in a session, what is suspected is not launched again; it is
+judged on what there is."""
+
+HOPELESS: Final = 0.3
+"""A suspicion is dropped where the evidence fell so low: a slow minute passed."""
 
 
 class Confirming:
-    """Measures and judges cases, those that are about to fail for their times more than once.
+    """Measures and judges, what is about to fail for its times more than once.
 
     Args:
         bench: measures.
         judged: judges, and keeps the verdicts that stand.
-        progress: told of pauses.
-        pauses_s: seconds before each further measurement; none turns confirming off.
-        sleep: waits so many seconds.
+        progress: told of fresh launches.
+        launches: how many; 0 turns confirming off.
+        budget_s: seconds that all of it may take in a session.
+        clock: seconds, for the budget.
     """
 
     def __init__(
@@ -49,15 +62,18 @@ class Confirming:
         judged: Judged,
         progress: Progress,
         *,
-        pauses_s: tuple[float, ...] = PAUSES_S,
-        sleep: Callable[[float], None] = time.sleep,
+        launches: int = LAUNCHES,
+        budget_s: float = BUDGET_S,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._bench = bench
         self._judged = judged
         self._progress = progress
-        self._pauses_s = pauses_s
-        self._sleep = sleep
+        self._launches = launches
+        self._left_s = budget_s
+        self._clock = clock
         self._confirmed: Counter[str] = Counter()
+        self._whole: set[str] = set()
 
     def case(self, case: Case, *gates: Gates) -> tuple[CaseRecord, tuple[Verdict, ...]]:
         """Return *case*, measured, and the verdicts that stand, under *gates* besides its own.
@@ -66,50 +82,107 @@ class Confirming:
             EngineNotInstalledError: as :meth:`.Bench.measure`.
         """
         record = self._bench.measure(case)
-        verdicts = self._look(record, gates)
-        if is_slow(verdicts):
-            record, verdicts = self._confirm(record, verdicts, gates)
+        verdicts = self._judged.look(record, *gates)
+        if self._launches and is_suspected(verdicts, self._judged.context.alarms.suspected_case):
+            record, verdicts = self._confirm(case, verdicts, gates)
         self._judged.keep(case.key, verdicts)
         return record, verdicts
 
+    def variant(self, name: str) -> tuple[Verdict, ...]:
+        """Return the verdicts on *name* as a whole, once; none where it was judged before."""
+        if name in self._whole:
+            return ()
+        self._whole.add(name)
+        verdicts = self._judged.variant(name)
+        launched = 0
+        while is_suspected(verdicts, HOPELESS if launched else SUSPICIOUS):
+            if launched == self._launches or self._left_s <= 0:
+                break
+            if launched and all(map(_is_certain, _times(verdicts))):
+                break
+            launched += 1
+            self._look_again(self._some_cases(name), f"{name} as a whole", launched)
+            verdicts = self._judged.variant(name)
+        verdicts = _marked(verdicts, launched, fresh=True)
+        self._judged.keep_life(name, verdicts)
+        return verdicts
+
+    def life(self, record: VariantRecord) -> tuple[Verdict, ...]:
+        """Return the verdicts on the life of a variant that has ended."""
+        verdicts = self._judged.life(record)
+        self._judged.keep_life(record.id, verdicts)
+        return verdicts
+
     def _confirm(
-        self, first: CaseRecord, verdicts: tuple[Verdict, ...], gates: tuple[Gates, ...]
+        self, case: Case, verdicts: tuple[Verdict, ...], gates: tuple[Gates, ...]
     ) -> tuple[CaseRecord, tuple[Verdict, ...]]:
-        case = first.case
-        for pause_s in self._pauses_s:
-            self._pause(case, pause_s)
-            again = self._bench.measure_again(case)
-            judged = self._look(again, gates)
-            if not is_slow(judged):
-                return again, judged
-        self._bench.cases[case.key] = first
-        self._confirmed[case.variant] += 1
-        return first, tuple(_marked(verdict, len(self._pauses_s)) for verdict in verdicts)
+        known = self._confirmed[case.variant] >= ENOUGH
+        launched = 0
+        for number in range(1, 2 if known else self._launches + 1):
+            if self._left_s <= 0:
+                break
+            launched = number
+            self._look_again([case], case.key, number, fresh=not known)
+            verdicts = self._judged.look(self._bench.cases[case.key], *gates)
+            if not is_suspected(verdicts, SUSPICIOUS):
+                break
+        if is_slow(verdicts):
+            self._confirmed[case.variant] += 1
+        return self._bench.cases[case.key], _marked(verdicts, launched, fresh=not known)
 
-    def _pause(self, case: Case, pause_s: float) -> None:
-        if self._confirmed[case.variant] < ENOUGH:
-            self._progress.say(f"{case.key}: slower; measured again in {pause_s:g} s")
-            self._sleep(pause_s)
-            self._progress.clear()
+    def _look_again(
+        self, cases: Sequence[Case], what: str, number: int, *, fresh: bool = True
+    ) -> None:
+        began = self._clock()
+        how = f"fresh launch {number} of {self._launches}" if fresh else "once more"
+        self._progress.say(f"{what}: slower; measured again ({how})")
+        for case in cases:
+            self._bench.look_again(case, fresh=fresh and case is cases[0])
+        self._left_s -= self._clock() - began
 
-    def _look(self, record: CaseRecord, gates: tuple[Gates, ...]) -> tuple[Verdict, ...]:
-        life = self._bench.variants.get(record.case.variant)
-        return self._judged.look(record, life, *gates)
+    def _some_cases(self, name: str) -> list[Case]:
+        """Return cases of a variant that were measured, evenly spread over all of them."""
+        records = self._bench.cases.values()
+        cases = [r.case for r in records if r.case.variant == name and r.error is None]
+        step = max(1, -(-len(cases) // MOST_CASES))
+        return cases[::step]
+
+
+def is_suspected(verdicts: Iterable[Verdict], chance: float) -> bool:
+    """Whether a noisy metric fails, or its evidence is as improbable as *chance*."""
+    return any(
+        verdict.kind is VerdictKind.REGRESSED or (verdict.p is not None and verdict.p <= chance)
+        for verdict in _times(verdicts)
+    )
 
 
 def is_slow(verdicts: Iterable[Verdict]) -> bool:
     """Whether any of *verdicts* is a regression of something that does not repeat exactly."""
-    return any(_is_slow(verdict) for verdict in verdicts)
+    return any(verdict.kind is VerdictKind.REGRESSED for verdict in _times(verdicts))
 
 
-def _is_slow(verdict: Verdict) -> bool:
-    noisy = verdict.metric in CATALOGUE and CATALOGUE[verdict.metric].kind is Kind.NOISY
-    return verdict.kind is VerdictKind.REGRESSED and noisy
+def _times(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    return [v for v in verdicts if v.metric in CATALOGUE and CATALOGUE[v.metric].kind is Kind.NOISY]
 
 
-def _marked(verdict: Verdict, times: int) -> Verdict:
-    if not times or not _is_slow(verdict):
-        return verdict
-    again = "once" if times == 1 else f"{times} times"
-    pair = ("confirmed", f"measured again {again}, and worse every time")
-    return msgspec.structs.replace(verdict, block=(*verdict.block, pair))
+def _is_certain(verdict: Verdict) -> bool:
+    """Whether more launches could hardly change what is said."""
+    if verdict.p is None:
+        return True
+    return verdict.p <= CERTAIN or verdict.p > HOPELESS
+
+
+CERTAIN: Final = 1e-8
+
+
+def _marked(verdicts: Sequence[Verdict], times: int, *, fresh: bool) -> tuple[Verdict, ...]:
+    """Return *verdicts*, those that fail with a line that says how they were confirmed."""
+    where = f"in {times} fresh launch{'es'[: 2 * (times > 1)]}" if fresh else "once more"
+    pair = ("confirmed", f"measured again {where}")
+    slow = set(_times(verdicts)) if times else set()
+    return tuple(
+        msgspec.structs.replace(v, block=(*v.block, pair))
+        if v in slow and v.kind is VerdictKind.REGRESSED
+        else v
+        for v in verdicts
+    )

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Final
 
 from pytest_llmbench.config import Config
-from pytest_llmbench.domain.baseline import Baseline
 from pytest_llmbench.domain.case import Case
 from pytest_llmbench.domain.gate import Gates
+from pytest_llmbench.domain.metric import Kind, Metric
 from pytest_llmbench.domain.record import (
     CaseRecord,
-    Environment,
     JudgedCase,
     JudgedVariant,
     SessionRecord,
     VariantRecord,
 )
 from pytest_llmbench.domain.verdict import Verdict, VerdictKind
-from pytest_llmbench.verdict.judge import judge_case, judge_life, missing_cases
+from pytest_llmbench.verdict.alarms import Alarms
+from pytest_llmbench.verdict.context import Context
+from pytest_llmbench.verdict.judge import (
+    compared_metrics,
+    judge_case,
+    judge_life,
+    judge_variant,
+    missing_cases,
+)
+from pytest_llmbench.verdict.noisy import is_plain
+
+PRECISE: Final = 0.5
+"""Rounds need to be no surer than this share of how far apart launches are: what is left of them
+then adds an eighth to a launch's spread."""
 
 
 class Judged:
@@ -25,46 +38,40 @@ class Judged:
 
     Args:
         config: the gates of all, of each suite and of each variant.
-        environment: where this session runs.
-        baseline: what to compare with; ``None`` compares with nothing, and says nothing of it
-            where *comparing* is off.
+        context: the session; without a baseline it compares with nothing, and says nothing of
+            it where *comparing* is off.
         comparing: whether a baseline was wanted at all.
-        processors: how many the machine has, to tell disturbed rounds.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        environment: Environment,
-        baseline: Baseline | None,
-        *,
-        comparing: bool,
-        processors: int,
-    ) -> None:
+    def __init__(self, config: Config, context: Context, *, comparing: bool) -> None:
         self._config = config
-        self._environment = environment
-        self._baseline = baseline
         self._comparing = comparing
-        self._processors = processors
         self._cases: dict[str, dict[Verdict, None]] = {}
-        self._lives: dict[str, tuple[Verdict, ...]] = {}
+        self._lives: dict[str, dict[Verdict, None]] = {}
         self._missing: tuple[tuple[str, Verdict], ...] = ()
+        self.context = context
 
-    def look(
-        self, record: CaseRecord, variant: VariantRecord | None, *narrower: Gates
-    ) -> tuple[Verdict, ...]:
+    def look(self, record: CaseRecord, *narrower: Gates) -> tuple[Verdict, ...]:
         """Return the verdicts on *record*, under the gates of its scopes and *narrower* ones."""
-        facts = variant.facts if variant else None
-        elsewhere = facts.host_processors if facts else None
-        verdicts = judge_case(
-            record,
-            facts,
-            self._environment,
-            self._gates(record.case, narrower),
-            self._baseline,
-            processors=elsewhere or self._processors,
-        )
-        return self._wanted(verdicts)
+        gates = self._gates(record.case, narrower)
+        return self._wanted(judge_case(record, self.context, gates))
+
+    def decides(self, record: CaseRecord) -> bool:
+        """Whether *record*'s rounds are as precise as sessions are far apart, or decide already.
+
+        Asked between rounds, of every noisy metric that is gated.
+        """
+        gates = self._gates(record.case, ())
+        metrics = compared_metrics("case", gates, greedy=True)
+        noisy = [metric for metric in metrics if metric.kind is Kind.NOISY]
+        return all(self._decided(metric, record, gates) for metric in noisy)
+
+    def _decided(self, metric: Metric, record: CaseRecord, gates: Gates) -> bool:
+        measured = record.metrics.get(metric.name)
+        if measured is None or measured.error <= PRECISE * metric.noise:
+            return True
+        held = self.context.grounds(metric, record.case.variant, record).of_case(record.case.key)
+        return held is not None and is_plain(metric, held, gates.tolerances.get(metric.name))
 
     def keep(self, key: str, verdicts: Iterable[Verdict]) -> None:
         """Keep *verdicts* on the case *key*, beside those that other gates led to."""
@@ -73,9 +80,16 @@ class Judged:
     def life(self, record: VariantRecord) -> tuple[Verdict, ...]:
         """Return the verdicts on the life of a variant."""
         gates = self._config.gates.narrowed(self._config.variants[record.id].gates)
-        verdicts = self._wanted(judge_life(record, self._environment, gates, self._baseline))
-        self._lives[record.id] = verdicts
-        return verdicts
+        return self._wanted(judge_life(record, self.context, gates))
+
+    def variant(self, name: str) -> tuple[Verdict, ...]:
+        """Return the verdicts on the noisy metrics of all cases of a variant together."""
+        gates = self._config.gates.narrowed(self._config.variants[name].gates)
+        return self._wanted(judge_variant(name, self.context, gates))
+
+    def keep_life(self, name: str, verdicts: Iterable[Verdict]) -> None:
+        """Keep *verdicts* on the variant *name*."""
+        self._lives.setdefault(name, {}).update(dict.fromkeys(verdicts))
 
     def missing(
         self, expected: Collection[str], in_scope: Callable[[str, str], bool]
@@ -85,32 +99,34 @@ class Judged:
         *in_scope* says of a variant and a suite, which may be gone from the configuration,
         whether this run was to measure them.
         """
-        self._missing = missing_cases(self._baseline, expected, in_scope)
+        self._missing = missing_cases(self.context.baseline, expected, in_scope)
         return self._missing
 
     def session(
-        self, cases: Iterable[CaseRecord], variants: Iterable[VariantRecord]
+        self,
+        cases: Iterable[CaseRecord],
+        variants: Iterable[VariantRecord],
+        control: Mapping[str, float] | None = None,
     ) -> SessionRecord:
         """Return all that is kept of the session."""
         return SessionRecord(
-            environment=self._environment,
+            environment=self.context.environment,
             cases=tuple(
                 JudgedCase(record=record, verdicts=tuple(self._cases.get(record.case.key, ())))
                 for record in cases
             ),
             variants=tuple(
-                JudgedVariant(record=record, verdicts=self._lives.get(record.id, ()))
+                JudgedVariant(record=record, verdicts=tuple(self._lives.get(record.id, ())))
                 for record in variants
             ),
             missing=self._missing,
+            reference=self.context.reference,
+            readings=self.context.readings(),
+            control=dict(control or {}),
         )
 
     def _gates(self, case: Case, narrower: Iterable[Gates]) -> Gates:
-        gates = self._config.gates
-        suite = self._config.suites.get(case.suite)
-        if suite is not None:
-            gates = gates.narrowed(suite.gates)
-        gates = gates.narrowed(self._config.variants[case.variant].gates)
+        gates = gates_of(self._config, case)
         for scope in narrower:
             gates = gates.narrowed(scope)
         return gates
@@ -118,3 +134,26 @@ class Judged:
     def _wanted(self, verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
         """Where no comparing was wanted, "new" would be noise."""
         return tuple(v for v in verdicts if self._comparing or v.kind is not VerdictKind.NEW)
+
+
+def gates_of(config: Config, case: Case) -> Gates:
+    """Return the limits and tolerances of *case*: those of all, its suite's, its variant's."""
+    gates = config.gates
+    suite = config.suites.get(case.suite)
+    if suite is not None:
+        gates = gates.narrowed(suite.gates)
+    return gates.narrowed(config.variants[case.variant].gates)
+
+
+def alarms_for(config: Config, cases: Iterable[Case]) -> Alarms:
+    """Return how many things are judged on noisy metrics when *cases* are measured."""
+    groups = [(case.variant, _noisy_groups(gates_of(config, case))) for case in cases]
+    return Alarms(
+        cases=sum(len(found) for _, found in groups),
+        variants=len({(variant, group) for variant, found in groups for group in found}),
+    )
+
+
+def _noisy_groups(gates: Gates) -> frozenset[str]:
+    metrics = compared_metrics("case", gates, greedy=True)
+    return frozenset(metric.group or metric.name for metric in metrics if metric.kind is Kind.NOISY)

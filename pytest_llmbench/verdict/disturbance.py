@@ -8,26 +8,27 @@ from pytest_llmbench.domain.fact import Fact
 from pytest_llmbench.domain.metric import CATALOGUE, Kind
 from pytest_llmbench.domain.trace import Round
 from pytest_llmbench.domain.verdict import Verdict, VerdictKind
-from pytest_llmbench.metrics.taint import taint
+from pytest_llmbench.metrics.case import enough_clean
+from pytest_llmbench.metrics.taint import Machine, taint
 
 
 class Disturbance(Fact, frozen=True, kw_only=True):
-    """More than half of a case's rounds were disturbed: *sentence* says how many, and by what."""
+    """Too many of a case's rounds were disturbed: *sentence* says how many, and by what."""
 
     sentence: str
 
 
-def disturbance(rounds: Sequence[Round], processors: int | None) -> Disturbance | None:
-    """Return what disturbed more than half of *rounds*, or ``None``.
+def disturbance(rounds: Sequence[Round], machine: Machine) -> Disturbance | None:
+    """Return what disturbed so many of *rounds* that too few are left, or ``None``.
 
-    Up to a half they are left out of the statistics instead
+    Where enough are left the others are not counted instead
     (:func:`pytest_llmbench.metrics.case.clean_rounds`).
 
-    *processors*: see :func:`pytest_llmbench.metrics.taint.taint`.
+    *machine*: see :func:`pytest_llmbench.metrics.taint.taint`.
     """
-    reasons = [taint(entry.contention, processors) for entry in rounds]
+    reasons = [taint(entry.contention, machine) for entry in rounds]
     given = [(number, reason) for number, reason in enumerate(reasons, start=1) if reason]
-    if len(given) * 2 <= len(reasons):
+    if not given or enough_clean([reason is None for reason in reasons]):
         return None
     number, reason = given[0]
     return Disturbance(

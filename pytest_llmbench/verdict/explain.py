@@ -1,4 +1,4 @@
-"""A comparison in words: one sentence with the numbers in it, one block with the evidence."""
+"""A comparison of numbers that repeat, in words: one sentence, and one block with the evidence."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pytest_llmbench.domain.gate import Tolerance
 from pytest_llmbench.domain.metric import Kind, Metric
 from pytest_llmbench.domain.verdict import Difference, Verdict, VerdictKind
 from pytest_llmbench.units import format_amount, format_percent
-from pytest_llmbench.verdict.compare import BLIND, Comparison, accepted_amounts
+from pytest_llmbench.verdict.compare import Comparison, accepted_amounts
 from pytest_llmbench.verdict.words import (
     amount_pair,
+    beside,
     changed_pair,
     movement,
-    plural,
     signed_amount,
     signed_share_or_amount,
 )
@@ -24,55 +24,70 @@ def comparison_verdict(
     result: Comparison,
     tolerance: Tolerance | None,
     changed: Iterable[Difference],
-    baseline_name: str,
+    baseline: str | None,
+    twin: str | None = None,
 ) -> Verdict:
     """Return *result* as a verdict; everything but ok carries its evidence.
 
-    *changed* is what else differs between the newest compared session and now.
+    *changed* is what else differs between the newest compared session and now; *baseline* is
+    the baseline's name, *twin* that of what it is held against instead, side by side.
     """
-    accepted, origin = _accepted(metric, result, tolerance)
-    said = f"{movement(metric, result.baseline, result.now)} (accepted: {accepted})"
+    accepted, origin = accepted_words(metric, result.baseline, tolerance)
+    moved = (
+        movement(metric, result.baseline, result.now)
+        if twin is None
+        else beside(metric, result.baseline, result.now, twin)
+    )
+    sentence = f"{moved} (accepted: {accepted})"
     block: tuple[tuple[str, str], ...] = ()
     if result.kind is not VerdictKind.OK:
-        block = _block(metric, result, f"{accepted} ({origin})", changed)
-    ending = _ending(metric, result, baseline_name)
-    return Verdict(metric=metric.name, kind=result.kind, sentence=said + ending, block=block)
+        block = _block(metric, result, f"{accepted} ({origin})", changed, twin)
+    if result.kind is VerdictKind.IMPROVED and baseline is not None and twin is None:
+        sentence += f"; --llmbench-replace={baseline} makes it the new baseline"
+    return Verdict(metric=metric.name, kind=result.kind, sentence=sentence, block=block)
 
 
-def _ending(metric: Metric, result: Comparison, baseline_name: str) -> str:
-    """Return what follows from the verdict: how sure it is, and what to type."""
-    if result.kind is VerdictKind.IMPROVED:
-        return f"; --llmbench-replace={baseline_name} makes it the new baseline"
-    if result.kind is not VerdictKind.INCONCLUSIVE:
-        return ""
-    kept = plural(result.sessions, "session")
-    if result.half_width > BLIND * result.bound:
-        least = _plain(result.detectable, result, metric)
-        return (
-            f", but with {kept} in the baseline, and as far apart as sessions are, nothing below "
-            f"{least} can be told from noise; --llmbench-save adds sessions"
-        )
-    return (
-        f", but noise between sessions alone could carry it there (interval: "
-        f"{_interval(metric, result)}); measure again, or let --llmbench-save add to the "
-        f"{kept} in the baseline"
-    )
+def accepted_words(metric: Metric, before: float, tolerance: Tolerance | None) -> tuple[str, str]:
+    """Return the accepted worsening of *before* for people, and where it comes from."""
+    share, amount, floor = accepted_amounts(metric, before, tolerance)
+    origin = "default" if tolerance is None else tolerance.origin
+    if floor > max(share, amount):
+        asked = "" if tolerance is None else f", larger than the tolerance of {origin}"
+        return format_amount(floor, metric.unit), f"the metric's floor{asked}"
+    if max(share, amount, floor) == 0:
+        return "no change", origin
+    if amount > share:
+        return format_amount(amount, metric.unit), origin
+    return format_percent(share / abs(before)), origin
 
 
 def _block(
-    metric: Metric, result: Comparison, tolerance: str, changed: Iterable[Difference]
+    metric: Metric,
+    result: Comparison,
+    tolerance: str,
+    changed: Iterable[Difference],
+    twin: str | None,
 ) -> tuple[tuple[str, str], ...]:
     then, now = amount_pair(result.baseline, result.now, metric.unit)
     differs = tuple(changed_pair(difference) for difference in changed)
     return (
         ("metric", f"{metric.name}: {metric.summary}"),
-        ("baseline", f"{then} ({_provenance(metric, result)})"),
+        ("baseline", f"{then} ({_provenance(metric, result)})")
+        if twin is None
+        else ("against", f"{then} ({twin})"),
         ("now", now),
         ("change", _change(metric, result)),
-        ("interval", _interval(metric, result)),
+        ("interval", f"none, {_why_no_interval(metric)}"),
         ("tolerance", tolerance),
         *(differs or (("changed", "nothing recorded"),)),
     )
+
+
+def _why_no_interval(metric: Metric) -> str:
+    """Return why the numbers alone decide."""
+    if metric.kind is Kind.NOISY:
+        return "a time of zero is compared by amount"
+    return f"{metric.kind} metrics repeat"
 
 
 def _provenance(metric: Metric, result: Comparison) -> str:
@@ -88,32 +103,3 @@ def _change(metric: Metric, result: Comparison) -> str:
     if result.baseline == 0:
         return amount
     return f"{signed_share_or_amount(change, result.baseline, metric.unit)} ({amount})"
-
-
-def _interval(metric: Metric, result: Comparison) -> str:
-    """Return the interval of the change (not of the worsening), with its sign."""
-    if metric.kind is not Kind.NOISY:
-        return f"none, {metric.kind} metrics repeat"
-    change = result.now - result.baseline
-    ends = (change - result.half_width, change + result.half_width)
-    low, high = (signed_share_or_amount(end, result.baseline, metric.unit) for end in ends)
-    return f"{low} to {high}"
-
-
-def _accepted(metric: Metric, result: Comparison, tolerance: Tolerance | None) -> tuple[str, str]:
-    """Return the bound for people, and where it comes from."""
-    share, amount, floor = accepted_amounts(metric, result.baseline, tolerance)
-    origin = "default" if tolerance is None else tolerance.origin
-    if floor > max(share, amount):
-        asked = "" if tolerance is None else f", larger than the tolerance of {origin}"
-        return format_amount(floor, metric.unit), f"the metric's floor{asked}"
-    if result.bound == 0:
-        return "no change", origin
-    if amount > share:
-        return format_amount(amount, metric.unit), origin
-    return format_percent(share / abs(result.baseline)), origin
-
-
-def _plain(amount: float, result: Comparison, metric: Metric) -> str:
-    share = result.share(amount)
-    return format_amount(amount, metric.unit) if share is None else format_percent(share)

@@ -1,7 +1,8 @@
-"""The judge: one case, one variant's life, and the cases that did not come."""
+"""The judge: one case, one variant as a whole, its life, and the cases that did not come."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -10,30 +11,35 @@ from typing import Literal
 from pytest_llmbench.domain.baseline import Baseline
 from pytest_llmbench.domain.gate import Gates, Limit
 from pytest_llmbench.domain.metric import CATALOGUE, Kind, Metric
-from pytest_llmbench.domain.record import (
-    CaseRecord,
-    Environment,
-    Measured,
-    ModelFacts,
-    VariantRecord,
-)
-from pytest_llmbench.domain.verdict import Verdict
+from pytest_llmbench.domain.record import CaseRecord, Measured, VariantRecord
+from pytest_llmbench.domain.verdict import Difference, Verdict
 from pytest_llmbench.verdict.absence import absent_from_case, absent_from_life
-from pytest_llmbench.verdict.compare import compare
+from pytest_llmbench.verdict.beside import no_twin, only_here, only_there
+from pytest_llmbench.verdict.compare import accepted_amounts, compare
+from pytest_llmbench.verdict.context import Context
 from pytest_llmbench.verdict.disturbance import disturbance, softened
-from pytest_llmbench.verdict.explain import comparison_verdict
+from pytest_llmbench.verdict.explain import accepted_words, comparison_verdict
+from pytest_llmbench.verdict.explain_noisy import noisy_verdict
+from pytest_llmbench.verdict.held import Held
 from pytest_llmbench.verdict.history import (
     Sample,
-    kept_case,
-    kept_life,
     likely_causes,
     machine_differences,
-    pooled_spread,
     same_machine,
     same_work,
     work_differences,
 )
 from pytest_llmbench.verdict.limits import judge_limits
+from pytest_llmbench.verdict.noisy import compare_noisy
+from pytest_llmbench.verdict.samples import (
+    past_of_case,
+    past_of_life,
+    sample_of_case,
+    sample_of_life,
+    why_no_twin,
+)
+from pytest_llmbench.verdict.slow_machine import softened_by_machine
+from pytest_llmbench.verdict.together import told_of_others
 from pytest_llmbench.verdict.uncompared import (
     failed,
     new_metric,
@@ -46,12 +52,16 @@ from pytest_llmbench.verdict.uncompared import (
 
 _QUALITY = frozenset({"score"})
 
+FEWEST_CASES = 2
+"""A variant as a whole is judged from so many cases on."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Subject:
     """What is being judged: its name for sentences, its metrics, and the baseline's name.
 
-    *spreads* are what this session's rounds show, *pooled* what the baseline's sessions do.
+    *held* gives the evidence on a noisy metric, where there is any; *twin* is what it is held
+    against side by side, and *why* that has no result, where it has none.
     """
 
     name: str
@@ -59,82 +69,96 @@ class _Subject:
     gates: Gates
     baseline: str | None
     absent: Callable[[str], str]
-    spreads: dict[str, float]
-    pooled: Callable[[str], float | None]
+    held: Callable[[Metric], Held | None]
+    context: Context
+    alpha: float
+    twin: str | None
+    why: Callable[[], str]
 
 
-def judge_case(
-    record: CaseRecord,
-    facts: ModelFacts | None,
-    environment: Environment,
-    gates: Gates,
-    baseline: Baseline | None,
-    *,
-    processors: int | None = None,
-) -> tuple[Verdict, ...]:
+def judge_case(record: CaseRecord, context: Context, gates: Gates) -> tuple[Verdict, ...]:
     """Return the verdicts on one case: its limits first, then what was compared.
 
     A case that failed has one verdict, error. A case that the baseline does not have, or that
     asks for something else than it did there, has one verdict for all comparing. Metrics are
     compared when the catalogue gates them or *gates* has a tolerance for them; informative ones
     never are, and quality is gated by default on greedy cases only.
-
-    *processors*: see :func:`pytest_llmbench.metrics.taint.taint`.
     """
-    name = f"case {record.case.key}"
-    past = kept_case(baseline, record.case.key)
+    case = record.case
+    name = f"case {case.key}"
+    past = past_of_case(case, context)
     if record.error is not None:
-        return (failed(name, record.error, _name(baseline), len(past)),)
-    now = Sample(
-        environment=environment,
-        workload=record.case.workload,
-        identity=facts.identity if facts else {},
-        settings=facts.settings if facts else {},
-        metrics=_gate_values(record.metrics),
-    )
+        return (failed(name, record.error, _name(context), len(past)),)
+    life = context.lives.get(case.variant)
+    facts = life.facts if life else None
     subject = _Subject(
         name=name,
-        metrics=_compared("case", gates, greedy=record.case.parameters.greedy),
+        metrics=compared_metrics("case", gates, greedy=case.parameters.greedy),
         gates=gates,
-        baseline=_name(baseline),
+        baseline=_name(context),
         absent=partial(absent_from_case, record=record, facts=facts),
-        spreads={name: measured.spread for name, measured in record.metrics.items()},
-        pooled=partial(_pooled, baseline, record.case.variant, now),
+        held=lambda metric: context.grounds(metric, case.variant, record).of_case(case.key),
+        context=context,
+        alpha=context.alarms.of_case,
+        twin=context.twins.get(case.variant),
+        why=lambda: why_no_twin(case.variant, case, context),
     )
     held = judge_limits(record.metrics, _limits(gates, "case"), subject.absent)
-    disturbed = disturbance(record.rounds, processors)
+    disturbed = disturbance(record.rounds, context.machine(case.variant))
+    now = sample_of_case(record, context)
     return tuple(softened(v, disturbed) for v in (*held, *_against(now, past, subject)))
 
 
-def judge_life(
-    record: VariantRecord,
-    environment: Environment,
-    gates: Gates,
-    baseline: Baseline | None,
-) -> tuple[Verdict, ...]:
+def judge_variant(variant: str, context: Context, gates: Gates) -> tuple[Verdict, ...]:
+    """Return the verdicts on the noisy metrics of all cases of *variant* together.
+
+    This is where a small change shows first: what each case has for itself averages out. There
+    is a verdict for each noisy metric that two cases or more can be compared in.
+    """
+    verdicts = []
+    for metric in compared_metrics("case", gates, greedy=True):
+        if metric.kind is not Kind.NOISY:
+            continue
+        held = context.grounds(metric, variant).of_variant()
+        if held is not None and held.cases >= FEWEST_CASES:
+            verdicts.append(_judge_whole(metric, variant, held, context, gates))
+    return tuple(verdicts)
+
+
+def _judge_whole(
+    metric: Metric, variant: str, held: Held, context: Context, gates: Gates
+) -> Verdict:
+    records = [context.records[c.key] for c in context.cases if c.key in context.records]
+    mine = [r for r in records if r.case.variant == variant and metric.name in r.metrics]
+    gate = [r.metrics[metric.name].gate for r in mine if r.metrics[metric.name].gate > 0]
+    now = math.exp(sum(map(math.log, gate)) / len(gate))
+    causes = _causes_of(mine[-1], context)
+    verdict = _judged(metric, held, now, gates, context, context.alarms.of_variant, causes)
+    if held.ground != "absolute":
+        return verdict
+    return told_of_others(verdict, metric, variant, held.evidence.change, context)
+
+
+def judge_life(record: VariantRecord, context: Context, gates: Gates) -> tuple[Verdict, ...]:
     """Return the verdicts on one variant's life cycle, as :func:`judge_case` does on a case."""
     name = f"variant {record.id}"
-    past = kept_life(baseline, record.id)
+    past = past_of_life(record.id, context)
     if record.error is not None:
-        return (failed(name, record.error, _name(baseline), len(past)),)
-    now = Sample(
-        environment=environment,
-        workload={},
-        identity=record.facts.identity if record.facts else {},
-        settings=record.facts.settings if record.facts else {},
-        metrics=_gate_values(record.life_cycle),
-    )
+        return (failed(name, record.error, _name(context), len(past)),)
     subject = _Subject(
         name=name,
-        metrics=_compared("variant", gates, greedy=True),
+        metrics=compared_metrics("variant", gates, greedy=True),
         gates=gates,
-        baseline=_name(baseline),
+        baseline=_name(context),
         absent=partial(absent_from_life, record=record),
-        spreads={},
-        pooled=lambda _: None,
+        held=lambda metric: context.life(metric, record),
+        context=context,
+        alpha=context.alarms.of_variant,
+        twin=context.twins.get(record.id),
+        why=lambda: why_no_twin(record.id, None, context),
     )
     held = judge_limits(record.life_cycle, _limits(gates, "variant"), subject.absent)
-    return (*held, *_against(now, past, subject))
+    return (*held, *_against(sample_of_life(record, context), past, subject))
 
 
 def missing_cases(
@@ -161,7 +185,10 @@ def missing_cases(
     )
 
 
-def _compared(of: Literal["case", "variant"], gates: Gates, *, greedy: bool) -> tuple[Metric, ...]:
+def compared_metrics(
+    of: Literal["case", "variant"], gates: Gates, *, greedy: bool
+) -> tuple[Metric, ...]:
+    """Return the metrics that are compared with the baseline under *gates*."""
     return tuple(
         metric
         for metric in CATALOGUE.values()
@@ -174,12 +201,8 @@ def _compared(of: Literal["case", "variant"], gates: Gates, *, greedy: bool) -> 
     )
 
 
-def _pooled(baseline: Baseline | None, variant: str, now: Sample, metric: str) -> float | None:
-    return None if baseline is None else pooled_spread(baseline, variant, metric, now)
-
-
-def _name(baseline: Baseline | None) -> str | None:
-    return baseline.name if baseline else None
+def _name(context: Context) -> str | None:
+    return context.baseline.name if context.baseline else None
 
 
 def _limits(gates: Gates, of: Literal["case", "variant"]) -> tuple[Limit, ...]:
@@ -192,6 +215,10 @@ def _gate_values(metrics: dict[str, Measured]) -> dict[str, float]:
 
 def _against(now: Sample, past: tuple[Sample, ...], subject: _Subject) -> tuple[Verdict, ...]:
     """Return the verdicts of comparing *now* with *past*."""
+    if subject.twin is not None:
+        if not past:
+            return (no_twin(subject.name, subject.twin, subject.why()),)
+        return _compare_each(now, past, subject, subject.metrics)
     if not past or subject.baseline is None:
         return (new_subject(subject.name, subject.baseline),)
     work = same_work(past, now)
@@ -200,10 +227,18 @@ def _against(now: Sample, past: tuple[Sample, ...], subject: _Subject) -> tuple[
     here = same_machine(work, now)
     if here:
         return _compare_each(now, here, subject, subject.metrics)
-    exact = tuple(metric for metric in subject.metrics if metric.kind is Kind.EXACT)
     differ = machine_differences(work[-1], now)
+    portable = tuple(metric for metric in subject.metrics if _portable(metric, subject))
     elsewhere = other_machine(subject.name, subject.baseline, differ)
-    return (elsewhere, *_compare_each(now, work, subject, exact))
+    return (elsewhere, *_compare_each(now, work, subject, portable))
+
+
+def _portable(metric: Metric, subject: _Subject) -> bool:
+    """Whether a metric can be compared with another machine's: it repeats, or is a ratio."""
+    if metric.kind is not Kind.NOISY:
+        return metric.kind is Kind.EXACT
+    held = subject.held(metric)
+    return held is not None and held.ground == "ratio"
 
 
 def _compare_each(
@@ -219,20 +254,69 @@ def _compare_one(
     """Return the verdict on one metric; ``None`` where neither side ever had it."""
     value = now.metrics.get(metric.name)
     having = [then for then in past if metric.name in then.metrics]
-    name = str(subject.baseline)
     if value is None:
-        reason = subject.absent(metric.name)
-        return unmeasured(metric, name, reason) if having else None
+        return _unmeasured(metric, subject) if having else None
     if not having:
-        return new_metric(metric, name)
-    tolerance = subject.gates.tolerances.get(metric.name)
-    result = compare(
-        metric,
-        value,
-        [then.metrics[metric.name] for then in having],
-        tolerance,
-        own_spread=subject.spreads.get(metric.name, 0.0),
-        pooled=subject.pooled(metric.name) if metric.kind is Kind.NOISY else None,
-    )
+        return _unknown(metric, subject)
     causes = likely_causes(having[-1], now)
-    return comparison_verdict(metric, result, tolerance, causes, name)
+    if metric.kind is Kind.NOISY:
+        held = subject.held(metric)
+        if held is None:  # a time of zero has no ratio
+            return _repeated(metric, value, having, subject, causes)
+        return _judged(metric, held, value, subject.gates, subject.context, subject.alpha, causes)
+    return _repeated(metric, value, having, subject, causes)
+
+
+def _unmeasured(metric: Metric, subject: _Subject) -> Verdict:
+    reason = subject.absent(metric.name)
+    if subject.twin is not None:
+        return only_there(metric, subject.twin, reason)
+    return unmeasured(metric, str(subject.baseline), reason)
+
+
+def _unknown(metric: Metric, subject: _Subject) -> Verdict:
+    if subject.twin is not None:
+        return only_here(metric, subject.twin)
+    return new_metric(metric, str(subject.baseline))
+
+
+def _repeated(
+    metric: Metric,
+    value: float,
+    having: list[Sample],
+    subject: _Subject,
+    causes: tuple[Difference, ...],
+) -> Verdict:
+    tolerance = subject.gates.tolerances.get(metric.name)
+    result = compare(metric, value, [then.metrics[metric.name] for then in having], tolerance)
+    return comparison_verdict(metric, result, tolerance, causes, subject.baseline, subject.twin)
+
+
+def _judged(
+    metric: Metric,
+    held: Held,
+    now: float,
+    gates: Gates,
+    context: Context,
+    alpha: float,
+    causes: Iterable[Difference],
+) -> Verdict:
+    """Return the verdict on a noisy metric of one case, or of all cases together."""
+    tolerance = gates.tolerances.get(metric.name)
+    share, amount, floor = accepted_amounts(metric, 1.0, tolerance)
+    result = compare_noisy(metric, held, now, share=share, amount=max(amount, floor), alpha=alpha)
+    _, origin = accepted_words(metric, result.before, tolerance)
+    name = None if held.ground == "side by side" else _name(context)
+    verdict = noisy_verdict(metric, result, origin, causes, name)
+    if held.ground != "absolute":
+        return verdict
+    return softened_by_machine(
+        verdict, held.evidence.change, context.past.readings, context.readings()
+    )
+
+
+def _causes_of(record: CaseRecord, context: Context) -> tuple[Difference, ...]:
+    now, past = sample_of_case(record, context), past_of_case(record.case, context)
+    if record.case.variant not in context.twins:
+        past = same_work(past, now)
+    return likely_causes(past[-1], now) if past else ()

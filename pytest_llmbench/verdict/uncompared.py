@@ -50,9 +50,9 @@ def other_work(subject: str, baseline: str, differ: tuple[Difference, ...]) -> V
 def other_machine(subject: str, baseline: str, differ: tuple[Difference, ...]) -> Verdict:
     """Return the verdict where the baseline is another machine's."""
     return _incomparable(
-        f"times and memory of {subject} can't be compared with the baseline {baseline!r}, which "
-        f"is from another machine ({_fields(differ)}); --llmbench-machine=LABEL keeps one for "
-        "this machine",
+        f"absolute times and memory of {subject} can't be compared with the baseline {baseline!r}, "
+        f"which is from another machine ({_fields(differ)}); --llmbench-machine=LABEL keeps one "
+        "for this machine",
         differ,
     )
 

@@ -40,6 +40,18 @@ def movement(metric: Metric, baseline: float, now: float) -> str:
     return f"{metric.name} {verb} by {by}, from {then_text} to {now_text}"
 
 
+def beside(metric: Metric, other: float, now: float, twin: str) -> str:
+    """Return ``score is 50 % below that of base@main, side by side: 0.5 against 1``."""
+    if now == other:
+        amount = format_amount(now, metric.unit)
+        return f"{metric.name} is the same as that of {twin}, side by side: {amount}"
+    other_text, now_text = amount_pair(other, now, metric.unit)
+    word, size = ("above", now - other) if now > other else ("below", other - now)
+    by = signed_share_or_amount(size, other, metric.unit).removeprefix("+")
+    compared = f"{metric.name} is {by} {word} that of {twin}, side by side"
+    return f"{compared}: {now_text} against {other_text}"
+
+
 def changed_pair(difference: Difference) -> tuple[str, str]:
     """Return one difference as a block's pair: ``("changed", "torch 2.12 -> 2.13")``."""
     return "changed", f"{difference.field} {difference.then} -> {difference.now}"
@@ -54,6 +66,6 @@ def differences(then: dict[str, str], now: dict[str, str]) -> tuple[Difference, 
     )
 
 
-def plural(count: int, noun: str) -> str:
-    """Return ``1 session`` or ``5 sessions``."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+def plural(count: int, noun: str, many: str | None = None) -> str:
+    """Return ``1 session`` or ``5 sessions``; *many* where the plural is not regular."""
+    return f"{count} {noun if count == 1 else many or noun + 's'}"

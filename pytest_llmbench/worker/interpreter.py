@@ -1,7 +1,8 @@
 """Is the interpreter of a variant one that a worker can run in? Asked before it is launched.
 
 The session's own needs no question. Another one, here or on another machine, is asked for its
-version and for this package: both sides of a worker have to speak the same messages.
+version and for this package: both sides of a worker have to speak the same messages. Where they
+do, their versions may differ.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import msgspec
 
 from pytest_llmbench.domain.variant import Variant
 from pytest_llmbench.errors import WorkerError
+from pytest_llmbench.worker.protocol import protocol
 from pytest_llmbench.worker.ssh import remote_python, ssh_words
 
 OLDEST: Final = (3, 11)
@@ -28,7 +30,7 @@ QUESTION: Final = f"""
 import json, sys
 if sys.path and sys.path[0] == "":
     del sys.path[0]
-found = {{"python": list(sys.version_info[:3]), "package": None}}
+found = {{"python": list(sys.version_info[:3]), "package": None, "protocol": None}}
 if sys.version_info >= {OLDEST}:
     from importlib import metadata, util
     if util.find_spec("pytest_llmbench") is not None:
@@ -36,24 +38,36 @@ if sys.version_info >= {OLDEST}:
             found["package"] = metadata.version("pytest-llmbench")
         except metadata.PackageNotFoundError:
             pass
+        try:
+            from pytest_llmbench.worker.protocol import protocol
+            found["protocol"] = protocol()
+        except Exception:
+            pass
 print({_ANSWER!r} + json.dumps(found))
 """
 """Read from standard input by any Python from 2.6 on."""
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What an interpreter says of itself: its version, and that of this package where it has it."""
+    """What an interpreter says of itself.
+
+    Attributes:
+        python: its version.
+        package: the version of this package, where it has it.
+        protocol: what identifies the messages of that one; ``None`` where it can't be asked.
+    """
 
     python: tuple[int, int, int]
     package: str | None
+    protocol: str | None = None
 
 
 def check_interpreter(variant: Variant) -> None:
-    """Check that *variant*'s interpreter can run a worker of this version.
+    """Check that *variant*'s interpreter can run a worker that this session understands.
 
     Raises:
         WorkerError: its host can't be reached, it can't be run, it is no Python, too old, or has
-            another version of this package or none; says what to type.
+            no version of this package that speaks the same messages; says what to type.
     """
     if variant.python is None and variant.host is None:
         return
@@ -137,12 +151,20 @@ def found_problem(found: Found, called: str, version: str) -> str | None:
     line = f"type: {called} -m pip install pytest-llmbench=={version}"
     if found.package is None:
         return f"pytest-llmbench is not installed for {called}; {line}"
-    if found.package != version:
+    if not _understood(found, version):
         return (
-            f"{called} has pytest-llmbench {found.package} and the session {version}, which may "
-            f"not understand each other; {line}"
+            f"{called} has pytest-llmbench {found.package} and the session {version}, which do "
+            "not understand each other (their messages are "
+            f"{found.protocol or 'unknown'} and {protocol()}); {line}"
         )
     return None
+
+
+def _understood(found: Found, version: str) -> bool:
+    """Whether it speaks this session's messages; what can't be asked will say why it can't run."""
+    if found.protocol is None:
+        return found.package == version
+    return found.protocol == protocol()
 
 
 def _cant_start(variant: Variant, problem: str) -> WorkerError:

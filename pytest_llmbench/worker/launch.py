@@ -1,7 +1,8 @@
 """Starting a worker's process: under the session's interpreter, another one, or on another host.
 
 Under the session's own interpreter a worker imports what the session would (``sys.path`` is the
-session's); another interpreter has its own. The folder where somebody typed the command is on
+session's); another interpreter has its own. A variant of another commit imports the project's own
+code from where that is checked out. The folder where somebody typed the command is on
 neither path by itself: a file there never stands in for a library. The environment is inherited
 here, and that of a login on another host.
 """
@@ -21,22 +22,27 @@ import psutil
 
 from pytest_llmbench.domain.variant import Variant
 from pytest_llmbench.errors import WorkerCrashedError
+from pytest_llmbench.worker import elsewhere
 from pytest_llmbench.worker import messages as say
 from pytest_llmbench.worker.print_log import PrintLog
 from pytest_llmbench.worker.process import LocalProcess, Process, new_mark
+from pytest_llmbench.worker.protocol import protocol
 from pytest_llmbench.worker.remote import FAILURES, RemoteProcess
 
 START_TIMEOUT_S: Final = 300.0
 """Seconds that a new process may take until it answers, and importing an engine's libraries."""
 
 
-def _boot(channel, log, parent, mark, path):  # type: ignore[no-untyped-def]
+def _boot(channel, log, parent, mark, path, moved):  # type: ignore[no-untyped-def]
     import os
+    import runpy
     import sys
 
     channel.send(os.getpid())
     if path is not None:
         sys.path[:] = path
+    if moved is not None:
+        runpy.run_path(moved.pop("by"))["import_from"](**moved)
     from pytest_llmbench.worker.entry import serve
 
     serve(channel, log, parent, mark)
@@ -79,6 +85,7 @@ def _launch_here(variant: Variant, group: execnet.Group) -> Launched:
             parent=os.getpid(),
             mark=mark,
             path=_import_path() if own else None,
+            moved=_moved(variant),
         )
         pid = channel.receive(timeout=START_TIMEOUT_S)
         process = LocalProcess(pid, log, mark)
@@ -97,7 +104,7 @@ def _launch_there(variant: Variant, _group: execnet.Group) -> Launched:
         spec.via = process.keeper
         gateway: Any = process.group.makegateway(spec)
         channel = gateway.remote_exec(
-            _boot, log=keeping.log, parent=keeping.pid, mark=keeping.mark, path=None
+            _boot, log=keeping.log, parent=keeping.pid, mark=keeping.mark, path=None, moved=None
         )
         process.watch(channel.receive(timeout=START_TIMEOUT_S))
     except BaseException:
@@ -116,6 +123,14 @@ def _spec(python: str) -> execnet.XSpec:
 def _found(python: str) -> str:
     """Return *python* as a path; a bare name is looked up, as the shell does."""
     return shutil.which(python) or python
+
+
+def _moved(variant: Variant) -> dict[str, str] | None:
+    """Return what has the project's own code imported from elsewhere, and by which file."""
+    if variant.moved is None:
+        return None
+    there, here = str(variant.moved.there), str(variant.moved.here)
+    return {"by": elsewhere.__file__, "there": there, "here": here, "spoken": protocol()}
 
 
 def _import_path() -> list[str]:

@@ -36,6 +36,11 @@ class WorkerPool:
         self._suspend_others(worker.variant.id)
         worker.resume()
 
+    def rest(self) -> None:
+        """Suspend every worker: the session itself is timed."""
+        for worker in self._workers.values():
+            worker.suspend()
+
     def end(self, worker: Worker) -> None:
         """End one worker."""
         self._workers.pop(worker.variant.id, None)

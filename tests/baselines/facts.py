@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+from pytest_llmbench.baselines.format import SCHEMA_VERSION
 from pytest_llmbench.domain.baseline import (
     Baseline,
     BaselineCase,
@@ -14,6 +17,8 @@ from pytest_llmbench.domain.record import (
     Environment,
     Measured,
     ModelFacts,
+    Readings,
+    Relative,
     VariantRecord,
 )
 from pytest_llmbench.domain.suite import Message, Prompt, Sampling
@@ -21,7 +26,10 @@ from pytest_llmbench.domain.suite import Message, Prompt, Sampling
 ENVIRONMENT = Environment(identity={"processor": "Xéon"}, context={"python": "3.11"})
 
 
-def make_session(saved_at="2026-01-01T00:00:00Z", *, itl_s=0.00305, **cases):
+READINGS = Readings(pace_s=0.001, calibration_s=0.123456789)
+
+
+def make_session(saved_at="2026-01-01T00:00:00Z", *, itl_s=0.00305, itl_ratio=1 / 3):
     return BaselineSession(
         saved_at=saved_at,
         environment=ENVIRONMENT,
@@ -34,22 +42,27 @@ def make_session(saved_at="2026-01-01T00:00:00Z", *, itl_s=0.00305, **cases):
         },
         cases={
             "tasks/base-sum-n8-t0": BaselineCase(
-                variant="base", workload={"prompt": "p1"}, metrics={"itl_s": itl_s, "score": 1.0}
+                variant="base",
+                workload={"prompt": "p1"},
+                metrics={"itl_s": itl_s, "score": 1.0},
+                relative={"itl_s": itl_ratio},
             ),
             "tasks/base-capital-n8-t0": BaselineCase(
                 variant="base", workload={"prompt": "p2"}, metrics={"itl_s": 2 / 3}
             ),
         },
+        reference="ref",
+        readings=READINGS,
     )
 
 
-def make_baseline(*sessions, name="main", schema_version=1):
+def make_baseline(*sessions, name="main", schema_version=SCHEMA_VERSION):
     return Baseline(
         schema_version=schema_version, machine="box", name=name, sessions=tuple(sessions)
     )
 
 
-def make_case_record(prompt="sum", *, variant="base", metrics=None, error=None):
+def make_case_record(prompt="sum", *, variant="base", metrics=None, relative=None, error=None):
     return CaseRecord(
         case=Case(
             suite="tasks",
@@ -79,6 +92,7 @@ def make_case_record(prompt="sum", *, variant="base", metrics=None, error=None):
         text="four",
         finish_reason="stop",
         error=error,
+        relative={name: ratio(value) for name, value in (relative or {}).items()},
     )
 
 
@@ -101,4 +115,11 @@ def make_variant_record(name="base", *, metrics=None, error=None, loaded=True):
 
 
 def measured(gate):
-    return Measured(value=gate * 2, gate=gate, rounds=(gate, gate))
+    return Measured(
+        value=gate * 2, gate=gate, rounds=(gate, gate), launches=(gate, gate), error=0.1
+    )
+
+
+def ratio(value):
+    launches = (value,) if math.isinf(value) else (value / 2, value * 2)
+    return Relative(to="ref", value=value, launches=launches, error=0.1)

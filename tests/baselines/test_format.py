@@ -17,7 +17,7 @@ from pytest_llmbench.domain.baseline import (
     BaselineSession,
     BaselineVariant,
 )
-from pytest_llmbench.domain.record import Environment
+from pytest_llmbench.domain.record import Environment, Readings
 from pytest_llmbench.errors import BaselineError
 
 from .facts import make_baseline, make_session
@@ -28,12 +28,39 @@ GOLDEN = """\
 {
 "machine": "box",
 "name": "main",
-"schema_version": 1,
+"schema_version": 2,
 "sessions": [
 {
  "cases": {
   "tasks/base-capital-n8-t0": {"metrics": {"itl_s": 0.666667}, "variant": "base", \
 "workload": {"prompt": "p2"}},
+  "tasks/base-sum-n8-t0": {"metrics": {"itl_s": 0.00305, "score": 1}, \
+"relative": {"itl_s": 0.333333}, "variant": "base", "workload": {"prompt": "p1"}}
+ },
+ "environment": {
+  "context": {"python": "3.11"},
+  "identity": {"processor": "Xéon"}
+ },
+ "readings": {"calibration_s": 0.123457, "pace_s": 0.001},
+ "reference": "ref",
+ "saved_at": "2026-01-01T00:00:00Z",
+ "variants": {
+  "base": {"identity": {"weights": "abc"}, "metrics": {"model_bytes": 8123456789, \
+"rss_after_load_bytes": 9123460000}, "settings": {"device": "cpu"}}
+ }
+}
+]
+}
+"""
+
+VERSION_1 = """\
+{
+"machine": "box",
+"name": "main",
+"schema_version": 1,
+"sessions": [
+{
+ "cases": {
   "tasks/base-sum-n8-t0": {"metrics": {"itl_s": 0.00305, "score": 1}, "variant": "base", \
 "workload": {"prompt": "p1"}}
  },
@@ -50,6 +77,7 @@ GOLDEN = """\
 ]
 }
 """
+"""As version 1 was written: it is never to change."""
 
 words = st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=3)
 metrics = st.dictionaries(
@@ -57,6 +85,7 @@ metrics = st.dictionaries(
     st.floats(allow_nan=False, allow_infinity=False),
     max_size=5,
 )
+seconds = st.none() | st.floats(1e-9, 1e3)
 sessions = st.builds(
     BaselineSession,
     saved_at=st.text(max_size=8),
@@ -68,9 +97,17 @@ sessions = st.builds(
     ),
     cases=st.dictionaries(
         st.text(max_size=8),
-        st.builds(BaselineCase, variant=st.text(max_size=8), workload=words, metrics=metrics),
+        st.builds(
+            BaselineCase,
+            variant=st.text(max_size=8),
+            workload=words,
+            metrics=metrics,
+            relative=st.dictionaries(st.sampled_from(["itl_s", "ttft_s"]), st.floats(1e-9, 1e9)),
+        ),
         max_size=3,
     ),
+    reference=st.none() | st.text(max_size=8),
+    readings=st.builds(Readings, pace_s=seconds, calibration_s=seconds),
 )
 baselines = st.builds(
     Baseline,
@@ -96,7 +133,7 @@ def test_adding_a_session_only_adds_lines():
     two = make_baseline(make_session(), make_session("2026-01-02T00:00:00Z", itl_s=0.0031))
     diff = list(difflib.ndiff(*(encode(each).decode().splitlines() for each in (one, two))))
     assert not [line for line in diff if line.startswith("-")]
-    assert len([line for line in diff if line.startswith("+")]) == 13
+    assert len([line for line in diff if line.startswith("+")]) == 15
 
 
 def test_noisy_values_are_rounded_and_exact_ones_are_not():
@@ -131,9 +168,19 @@ def rounded_session(session):
             for name, v in session.variants.items()
         },
         cases={
-            key: BaselineCase(variant=c.variant, workload=c.workload, metrics=rounded(c.metrics))
+            key: BaselineCase(
+                variant=c.variant,
+                workload=c.workload,
+                metrics=rounded(c.metrics),
+                relative=rounded(c.relative),
+            )
             for key, c in session.cases.items()
         },
+        reference=session.reference,
+        readings=Readings(
+            pace_s=digits(session.readings.pace_s),
+            calibration_s=digits(session.readings.calibration_s),
+        ),
     )
 
 
@@ -142,15 +189,41 @@ def rounded(values):
     return {n: v if n in exact else float(f"{v:.6g}") for n, v in values.items()}
 
 
+def digits(value):
+    return None if value is None else float(f"{value:.6g}")
+
+
 def test_a_value_that_is_not_finite_is_refused():
     with pytest.raises(BaselineError, match="'main' can't be written: a metric is not a finite"):
         encode(make_baseline(make_session(itl_s=float("inf"))))
     with pytest.raises(BaselineError, match="not a finite"):
         encode(make_baseline(make_session(itl_s=float("nan"))))
+    with pytest.raises(BaselineError, match="not a finite"):
+        encode(make_baseline(make_session(itl_ratio=float("inf"))))
 
 
-def test_version_one_is_read():
-    assert decode(GOLDEN.encode(), PATH).schema_version == SCHEMA_VERSION == 1
+def test_this_version_is_read():
+    assert decode(GOLDEN.encode(), PATH).schema_version == SCHEMA_VERSION == 2
+    assert encode(decode(GOLDEN.encode(), PATH)) == GOLDEN.encode()
+
+
+def test_version_one_is_read_as_a_session_without_ratios_and_readings():
+    baseline = decode(VERSION_1.encode(), PATH)
+    (session,) = baseline.sessions
+    assert baseline.schema_version == 1
+    assert (session.reference, session.readings) == (None, Readings())
+    (case,) = session.cases.values()
+    assert (case.metrics, case.relative) == ({"itl_s": 0.00305, "score": 1.0}, {})
+    assert session.variants["base"].metrics["model_bytes"] == 8123456789
+
+
+def test_version_one_is_written_as_this_one():
+    old = decode(VERSION_1.encode(), PATH)
+    new = encode(make_baseline(*old.sessions))
+    assert decode(new, PATH).sessions == old.sessions
+    assert b'"schema_version": 2' in new
+    assert b'"relative"' not in new
+    assert b' "readings": {"calibration_s": null, "pace_s": null},\n "reference": null,\n' in new
 
 
 REMEDY = (
@@ -190,7 +263,7 @@ def test_bytes_that_are_no_text():
 
 
 def test_a_version_that_never_was():
-    data = GOLDEN.replace('"schema_version": 1', '"schema_version": 0').encode()
+    data = GOLDEN.replace('"schema_version": 2', '"schema_version": 0').encode()
     with pytest.raises(BaselineError, match=r"has schema_version 0, which never was; restore"):
         decode(data, PATH)
 
@@ -198,8 +271,8 @@ def test_a_version_that_never_was():
 @pytest.mark.parametrize("rest", ["", ', "unheard_of": true'])
 def test_a_newer_version_is_named_whatever_else_is_in_it(rest):
     with pytest.raises(BaselineError) as caught:
-        decode(f'{{"schema_version": 2{rest}}}'.encode(), PATH)
+        decode(f'{{"schema_version": 3{rest}}}'.encode(), PATH)
     assert str(caught.value) == (
-        "baseline box/main.json has schema_version 2, but this pytest-llmbench reads up to 1; "
+        "baseline box/main.json has schema_version 3, but this pytest-llmbench reads up to 2; "
         "upgrade it with: pip install --upgrade pytest-llmbench"
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pytest_llmbench.baselines.session import baseline_session
+from pytest_llmbench.domain.record import Readings
 
-from .facts import ENVIRONMENT, make_case_record, make_variant_record
+from .facts import ENVIRONMENT, READINGS, make_case_record, make_variant_record
 
 
 def kept(variants, cases):
@@ -24,11 +25,22 @@ def test_statistics_are_kept_and_nothing_else():
     assert variant.metrics == {"load_s": 2.0}
     assert (variant.identity, variant.settings) == ({"weights": "abc"}, {"device": "cpu"})
     assert (session.saved_at, session.environment) == ("2026-01-01T00:00:00Z", ENVIRONMENT)
+    assert (session.reference, session.readings) == (None, Readings())
+    assert case.relative == {}
+
+
+def test_ratios_are_kept_with_their_reference_and_the_machine_s_pace():
+    record = make_case_record(metrics={"itl_s": 0.003}, relative={"itl_s": 1.5, "ttft_s": 2.0})
+    session = baseline_session("now", ENVIRONMENT, [], [record], reference="ref", readings=READINGS)
+    assert session.cases["tasks/base-sum-n8-t0"].relative == {"itl_s": 1.5, "ttft_s": 2.0}
+    assert (session.reference, session.readings) == ("ref", READINGS)
 
 
 def test_a_value_that_is_not_finite_is_left_out():
-    record = make_case_record(metrics={"itl_s": float("inf"), "ttft_s": 0.1})
-    assert kept([], [record]).cases["tasks/base-sum-n8-t0"].metrics == {"ttft_s": 0.1}
+    values = {"itl_s": float("inf"), "ttft_s": 0.1}
+    record = make_case_record(metrics=values, relative=values)
+    case = kept([], [record]).cases["tasks/base-sum-n8-t0"]
+    assert (case.metrics, case.relative) == ({"ttft_s": 0.1}, {"ttft_s": 0.1})
 
 
 def test_failed_cases_are_left_out():
@@ -57,8 +69,13 @@ def test_records_may_be_any_iterable():
 
 def test_times_of_disturbed_cases_are_left_out():
     records = [
-        make_case_record(name, metrics={"itl_s": 0.003, "rss_peak_bytes": 9}) for name in "ab"
+        make_case_record(
+            name, metrics={"itl_s": 0.003, "rss_peak_bytes": 9}, relative={"itl_s": 1.5}
+        )
+        for name in "ab"
     ]
     session = baseline_session("now", ENVIRONMENT, [], records, untimed={"tasks/base-a-n8-t0"})
     assert session.cases["tasks/base-a-n8-t0"].metrics == {"rss_peak_bytes": 9}
     assert session.cases["tasks/base-b-n8-t0"].metrics == {"itl_s": 0.003, "rss_peak_bytes": 9}
+    assert session.cases["tasks/base-a-n8-t0"].relative == {}
+    assert session.cases["tasks/base-b-n8-t0"].relative == {"itl_s": 1.5}

@@ -11,12 +11,13 @@ import filelock
 import pytest
 
 from pytest_llmbench.baselines import store as store_module
+from pytest_llmbench.baselines.format import SCHEMA_VERSION, encode
 from pytest_llmbench.baselines.store import Store
 from pytest_llmbench.errors import BaselineError
 
-from .facts import make_session
+from .facts import make_baseline, make_session
 
-NEWER = b'{"schema_version": 2}'
+NEWER = b'{"schema_version": %d}' % (SCHEMA_VERSION + 1)
 
 
 def files(root: Path) -> list[str]:
@@ -130,6 +131,15 @@ def test_a_corrupt_file_may_be_replaced(tmp_path, data):
     assert saved(store) == ["1"]
 
 
+def test_an_older_file_is_added_to_in_this_version(tmp_path):
+    old = encode(make_baseline(make_session("old"), schema_version=1))
+    path, store = put(tmp_path, old), Store(tmp_path)
+    store.add("box", "main", make_session("new"))
+    assert saved(store) == ["old", "new"]
+    assert store.read("box", "main").schema_version == SCHEMA_VERSION
+    assert b'"schema_version": %d,' % SCHEMA_VERSION in path.read_bytes()
+
+
 def test_a_newer_file_is_never_written(tmp_path):
     path = put(tmp_path, NEWER)
     store = Store(tmp_path)
@@ -139,7 +149,8 @@ def test_a_newer_file_is_never_written(tmp_path):
         lambda: store.replace("box", "main", make_session()),
         lambda: store.check_writable("box", "main"),
     ):
-        with pytest.raises(BaselineError, match=r"has schema_version 2, but .* up to 1; upg"):
+        said = rf"has schema_version {SCHEMA_VERSION + 1}, but .* up to {SCHEMA_VERSION}; upg"
+        with pytest.raises(BaselineError, match=said):
             attempt()
     assert path.read_bytes() == NEWER
 

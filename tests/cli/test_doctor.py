@@ -17,6 +17,7 @@ import pytest
 
 from pytest_llmbench.cli import doctor, doctor_engines, doctor_variants
 from pytest_llmbench.cli.doctor_engines import Answer, engine_states, run_python
+from pytest_llmbench.cli.doctor_pace import Paces
 from pytest_llmbench.cli.doctor_quiet import Quiet, burning, read_quiet, waiting
 from pytest_llmbench.cli.doctor_variants import server_note, told_here, variant_problem
 from pytest_llmbench.domain.gate import Gates
@@ -27,6 +28,8 @@ from tests.cli.conftest import Said
 
 Type = Callable[..., Said]
 LIBRARIES = ("transformers", "torch", "tokenizers", "accelerate", "safetensors")
+STEADY = Paces(((1e-4, 1e-4),))
+UNSTEADY = Paces(((1e-4, 1e-4), (1e-4, 1.9e-4)))
 OTHERS = ("llama-cpp-python", "mlx-lm", "mlx", "httpx", "httpx-sse", "bitsandbytes")
 
 
@@ -47,8 +50,19 @@ def contention(run_delay_s: float | None, steal_s: float | None = 0.0) -> Conten
     )
 
 
-def quiet(one: float | None = 0.0, every: float | None = 0.0, threads: int = 2) -> Quiet:
-    return Quiet(one=contention(one), every=contention(every), threads=threads, processors=threads)
+def quiet(
+    one: float | None = 0.0,
+    every: float | None = 0.0,
+    threads: int = 2,
+    paces: Paces = STEADY,
+) -> Quiet:
+    return Quiet(
+        one=contention(one),
+        every=contention(every),
+        paces=paces,
+        threads=threads,
+        processors=threads,
+    )
 
 
 def variant_of(engine: str, **options: object) -> Variant:
@@ -333,6 +347,8 @@ def test_a_program_is_asked_in_its_own_process() -> None:
         (quiet(one=0.3, every=1.2), "something else keeps every core busy"),
         (quiet(one=0.3, every=0.3, threads=1), "something else keeps every core busy"),
         (quiet(one=None, every=None), "good to measure on"),
+        (quiet(paces=UNSTEADY), "no thread had to wait; an engine that leaves one core free"),
+        (quiet(threads=1, paces=UNSTEADY), "no thread had to wait"),
     ],
 )
 def test_advice(reading: Quiet, advice: str) -> None:
@@ -352,7 +368,9 @@ def test_one_thread_first_then_all() -> None:
         asked.append(threads)
         return contention(0.5 * threads)
 
-    assert waiting(read_quiet(4, 8, burn).every) == "200 %"
+    reading = read_quiet(4, 8, burn, lambda: UNSTEADY)
+    assert waiting(reading.every) == "200 %"
+    assert reading.paces == UNSTEADY
     assert asked == [1, 4]
     assert waiting(contention(None)) == "unknown"
 
@@ -360,11 +378,34 @@ def test_one_thread_first_then_all() -> None:
 def test_what_a_system_cannot_tell(
     monkeypatch: pytest.MonkeyPatch, run: Type, here: Path, swift: None
 ) -> None:
-    blind = Quiet(contention(None, None), contention(None, None), threads=2, processors=2)
+    nothing = contention(None, None)
+    blind = Quiet(one=nothing, every=nothing, paces=STEADY, threads=2, processors=2)
     monkeypatch.setattr(doctor, "read_quiet", lambda *_: blind)
     said = run("doctor")
     assert "no (there is no /proc/PID/schedstat)" in said.out
     assert "no (there is no /proc/stat)" in said.out
+
+
+@pytest.mark.usefixtures("swift")
+def test_processors_that_keep_their_speed(run: Type, here: Path) -> None:
+    said = run("doctor")
+    assert "\n  pace of the processors    steady: 100 µs, at most 1.00 times that\n" in said.out
+    assert "what it means" not in said.out
+
+
+@pytest.mark.usefixtures("swift")
+def test_processors_that_change_their_speed(
+    run: Type, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "read_quiet", lambda *_: quiet(paces=UNSTEADY))
+    said = run("doctor")
+    flat = " ".join(said.out.split())
+    assert said.code == 0
+    assert "not steady: 100 µs at its best, 1.90 times that at its worst" in flat
+    assert "what it means: processors change speed under this machine. Another guest" in flat
+    assert "Rounds that are measured while no processor is within 1.25 times its best" in flat
+    assert "what to do: measure at a quieter hour" in flat
+    assert "good to measure on" not in flat
 
 
 def test_for_real_it_imports_no_engine(here: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_llmbench.config import BUILTIN_SUITES, load_config, read_builtin
 from pytest_llmbench.config.gates import parse_gates
+from pytest_llmbench.config.load import DEFAULT_SAMPLING
 from pytest_llmbench.config.place import Place, unknown
 from pytest_llmbench.domain.suite import Sampling
 from pytest_llmbench.engines import engine_options
@@ -70,6 +71,37 @@ def test_a_whole_configuration(tmp_path: Path) -> None:
     assert mine.gates.tolerances["itl_s"].share == 0.05
     assert mine.gates.tolerances["rss_peak_bytes"].amount == 50 * 2**20
     assert config.gates.limits["ttft_s"].origin == "llmbench.toml: limits.ttft_s"
+
+
+def test_without_a_word_the_rounds_are_open(tmp_path: Path) -> None:
+    config = load(tmp_path, '[variants.a]\nengine = "scripted"\n[suites.riddle]\n')
+    assert config.suites["riddle"].sampling == DEFAULT_SAMPLING
+    assert Sampling(rounds=None, warmup=None, max_time_s=120.0) == DEFAULT_SAMPLING
+
+
+@pytest.mark.parametrize(
+    ("top", "suite", "rounds"),
+    [
+        ("rounds = 7", "", 7),
+        ("rounds = 7", 'rounds = "auto"', None),
+        ('rounds = "auto"', "", None),
+        ('rounds = "auto"', "rounds = 3", 3),
+        ("", "rounds = 3", 3),
+    ],
+)
+def test_a_suite_may_leave_its_rounds_open(
+    tmp_path: Path, top: str, suite: str, rounds: int | None
+) -> None:
+    text = f'{top}\n[variants.a]\nengine = "scripted"\n[suites.riddle]\n{suite}\n'
+    assert load(tmp_path, text).suites["riddle"].sampling.rounds == rounds
+
+
+@pytest.mark.parametrize(("key", "least"), [("rounds", 1), ("warmup", 0)])
+def test_another_word_than_auto_is_refused(tmp_path: Path, key: str, least: int) -> None:
+    text = f'[variants.a]\nengine = "scripted"\n[suites.riddle]\n{key} = "many"\n'
+    asked = f'write a whole number of at least {least} or "auto", found "many"'
+    with pytest.raises(ConfigError, match=rf"suites\.riddle\.{key}: {asked}"):
+        load(tmp_path, text)
 
 
 def test_overrides_are_toml_or_else_text(tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ from pytest_llmbench.plugin.options import OPTIONS, POLICIES, Option
 from tests.docs.pages import DOCS, code, fences, rows, section
 from tests.docs.reference import case_table, variant_table
 
-CONFIG, METRICS, BASELINES, CI = (
-    DOCS / f"{name}.md" for name in ("config", "metrics", "baselines", "ci")
+CONFIG, METRICS, VERDICTS, CI = (
+    DOCS / f"{name}.md" for name in ("config", "metrics", "verdicts", "ci")
 )
 TABLES = {
     "Top level": ConfigTable,
@@ -65,10 +65,9 @@ def test_defaults(heading: str, table: type[msgspec.Struct]) -> None:
 
 def test_defaults_of_sampling() -> None:
     written = {code(name): default for name, _, default, _ in keys_in("Top level")}
-    assert written["rounds"] == f"{DEFAULT_SAMPLING.rounds}"
     assert written["max_time_s"] == f"{DEFAULT_SAMPLING.max_time_s:g}"
-    assert DEFAULT_SAMPLING.warmup is None
-    assert written["warmup"] == '`"auto"`'
+    assert DEFAULT_SAMPLING.rounds is DEFAULT_SAMPLING.warmup is None
+    assert written["rounds"] == written["warmup"] == '`"auto"`'
 
 
 def shown(field: msgspec.structs.FieldInfo) -> str:
@@ -155,7 +154,7 @@ def test_every_metric_is_defined() -> None:
 
 
 def test_every_verdict_is_there() -> None:
-    written = [row[0] for row in rows(section(BASELINES, "All verdicts"))]
+    written = [row[0] for row in rows(section(VERDICTS, "All verdicts"))]
     assert written == [kind.value for kind in VerdictKind]
 
 

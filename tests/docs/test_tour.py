@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from pytest_llmbench.domain.trace import Contention
-from pytest_llmbench.metrics.taint import taint
+from pytest_llmbench.metrics.taint import Machine, taint
 from tests.docs.pages import DOCS, ROOT, Fence, fences
 
 TOUR = DOCS / "tour.md"
@@ -32,6 +32,7 @@ SMALLER = (
     "--llmbench-set suites.exo-five.max_new_tokens=6"
 )
 PLANTED = ("=bfloat16=100", "=bfloat16=3000")
+MACHINE = Machine(processors=os.cpu_count())
 _FILE = re.compile(r"(?P<how>Write|Add to)\s+`(?P<name>[\w.]+)`:$")
 _STATUS = re.compile(r"Exit status (\d)")
 _NUMBER = re.compile(r"[+-]?\d[\d.,]*( (s|ms|µs|KiB|MiB|GiB|%)(?!\w))?")
@@ -109,7 +110,7 @@ class Tour:
         cases = json.loads(path.read_text(encoding="utf-8"))["cases"]
         path.unlink()
         for case in cases:
-            rounds = [taint(Contention(**entry), os.cpu_count()) for entry in case["contention"]]
+            rounds = [taint(Contention(**entry), MACHINE) for entry in case["contention"]]
             reasons = [reason for reason in rounds if reason]
             if len(reasons) * 2 >= len(rounds) > 0:
                 return f"{case['id']}: {reasons[0]}"

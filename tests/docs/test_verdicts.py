@@ -1,4 +1,4 @@
-"""Every example sentence of docs/baselines.md is said, word for word and number for number."""
+"""Every example of docs/verdicts.md is said, word for word and number for number."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ CHANGES = {
 }
 """What is changed, after a baseline was saved, to hear each verdict."""
 
-EXAMPLES = {row[0]: code(row[2]) for row in rows(section(DOCS / "baselines.md", "All verdicts"))}
+EXAMPLES = {row[0]: code(row[2]) for row in rows(section(DOCS / "verdicts.md", "All verdicts"))}
 
 
 def sentences(pytester: pytest.Pytester, *arguments: str) -> set[tuple[str, str]]:
@@ -55,6 +55,7 @@ def sentences(pytester: pytest.Pytester, *arguments: str) -> set[tuple[str, str]
     return {(verdict["kind"], verdict["sentence"]) for verdict in said}
 
 
+@pytest.mark.usefixtures("still")
 def test_examples_are_said(pytester: pytest.Pytester) -> None:
     suite = pytester.path / "qa.toml"
     suite.write_text(SUITE)

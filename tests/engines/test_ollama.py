@@ -31,13 +31,6 @@ NUMBERS = itertools.count()
 
 
 @pytest.fixture
-def pool() -> Iterator[WorkerPool]:
-    pool = WorkerPool()
-    yield pool
-    pool.close()
-
-
-@pytest.fixture
 def server(request: pytest.FixtureRequest) -> Iterator[OllamaServer]:
     """A server; its script by ``parametrize(..., indirect=True)``."""
     with OllamaServer(Script(**getattr(request, "param", {}))) as server:

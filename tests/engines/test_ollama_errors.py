@@ -57,13 +57,6 @@ def worker(server: OllamaServer) -> Iterator[Worker]:
     pool.close()
 
 
-@pytest.fixture
-def pool() -> Iterator[WorkerPool]:
-    pool = WorkerPool()
-    yield pool
-    pool.close()
-
-
 def ask(worker: Worker, text: str, **changed: Any) -> Trace:
     parameters = msgspec.structs.replace(GREEDY, **changed)
     return worker.generate((Message(role="user", content=text),), parameters, "a test").trace

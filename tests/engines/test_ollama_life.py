@@ -31,13 +31,6 @@ NUMBERS = itertools.count()
 
 
 @pytest.fixture
-def pool() -> Iterator[WorkerPool]:
-    pool = WorkerPool()
-    yield pool
-    pool.close()
-
-
-@pytest.fixture
 def server() -> Iterator[OllamaServer]:
     with OllamaServer(Script()) as server:
         yield server

@@ -10,7 +10,10 @@ from pytest_llmbench.domain.trace import (
     Memory,
     Round,
 )
+from pytest_llmbench.metrics.taint import Machine
 from tests.support import token_trace
+
+HERE = Machine(processors=2)
 
 
 def make_trace(stamps_ms=(10, 12, 15), *, prompt_tokens=20, cached=0, text="hello", ns=False):
@@ -26,7 +29,9 @@ def make_trace(stamps_ms=(10, 12, 15), *, prompt_tokens=20, cached=0, text="hell
     )
 
 
-def make_contention(*, wall_s=1.0, run_delay_s=0.0, steal_s=0.0, reasons=(), celsius=60.0):
+def make_contention(
+    *, wall_s=1.0, run_delay_s=0.0, steal_s=0.0, reasons=(), celsius=60.0, paces_s=None
+):
     return Contention(
         wall_s=wall_s,
         run_delay_s=run_delay_s,
@@ -35,13 +40,25 @@ def make_contention(*, wall_s=1.0, run_delay_s=0.0, steal_s=0.0, reasons=(), cel
         load_1m=0.5,
         gpu_clock_reasons=reasons,
         gpu_temperature_c=celsius,
+        paces_s=paces_s,
     )
 
 
-def make_round(stamps_ms=(10, 12, 15), *, run_delay_s=0.0, cached=0, text="hello"):
+def make_round(
+    stamps_ms=(10, 12, 15),
+    *,
+    run_delay_s=0.0,
+    paces_s=None,
+    cached=0,
+    text="hello",
+    launch=0,
+    turn=0,
+):
     return Round(
         trace=make_trace(stamps_ms, cached=cached, text=text),
-        contention=make_contention(run_delay_s=run_delay_s),
+        contention=make_contention(run_delay_s=run_delay_s, paces_s=paces_s),
+        launch=launch,
+        turn=turn,
     )
 
 

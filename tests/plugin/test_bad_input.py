@@ -38,7 +38,7 @@ WRONG_CONFIGS = {
     "negative tolerance": (VARIANT + SUITE + "[tolerance]\nttft_s = '-5%'\n", "llmbench.toml: tolerance.ttft_s: *negative*"),
     "max_new_tokens 0": (VARIANT + SUITE + "max_new_tokens = 0\n", "llmbench.toml: suites.riddle.max_new_tokens: write a whole number of at least 1 or a list of whole numbers, found 0"),
     "max_new_tokens 0 in a list": (VARIANT + SUITE + "max_new_tokens = [64, 0]\n", "llmbench.toml: suites.riddle.max_new_tokens?2?: write a whole number of at least 1, found 0"),
-    "rounds 0": ("rounds = 0\n" + VARIANT + SUITE, "llmbench.toml: rounds: write a whole number of at least 1, found 0"),
+    "rounds 0": ("rounds = 0\n" + VARIANT + SUITE, 'llmbench.toml: rounds: write a whole number of at least 1 or "auto", found 0'),
     "no variants": (SUITE, "llmbench.toml: it names no variant to measure; add one*"),
     "unknown reference": ("reference = 'b'\n" + VARIANT + SUITE, "llmbench.toml: reference: unknown variant 'b'*allowed: a*"),
     "suite for no variant": (VARIANT + SUITE + "variants = ['b*']\n", "llmbench.toml: suites.riddle: *'b[*]' matches no variant*"),
@@ -92,6 +92,8 @@ WRONG_OPTIONS = {
     "--llmbench-rounds=0": "--llmbench-rounds=0: write a whole number of at least 1",
     "--llmbench-rounds=many": "--llmbench-rounds=many: write a whole number of at least 1",
     "--llmbench-warmup=soon": "--llmbench-warmup=soon: write a whole number of at least 0",
+    "--llmbench-launches=0": "--llmbench-launches=0: write a whole number of at least 1",
+    "--llmbench-interleave=yes": "--llmbench-interleave=yes: allowed are auto, on, off",
     "--llmbench-max-time=0": "--llmbench-max-time=0: write a time above 0*",
     "--llmbench-plant=fast": "--llmbench-plant=fast: write VARIANT=PERCENT*",
     "--llmbench-plant=none=3": "--llmbench-plant=none=*no variant 'none'*",
@@ -111,7 +113,14 @@ def test_a_wrong_option_is_one_sentence(small: Project, option: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "ini", ["llmbench_missing = maybe", "llmbench_rounds = x", "llmbench_inconclusive = no"]
+    "ini",
+    [
+        "llmbench_missing = maybe",
+        "llmbench_rounds = x",
+        "llmbench_inconclusive = no",
+        "llmbench_interleave = yes",
+        "llmbench_launches = 0",
+    ],
 )
 def test_a_wrong_ini_value_is_one_sentence(small: Project, ini: str) -> None:
     small.with_files(pytest_ini=f"[pytest]\n{ini}\n")

@@ -90,7 +90,8 @@ def test_two_versions_of_an_engine_in_one_session(project: Project) -> None:
     assert facts["today"]["identity"] == facts["before"]["identity"]
     assert [case["error"] for case in document["cases"]] == [None, None]
     rounds = [case["metrics"]["latency_s"]["rounds"] for case in document["cases"]]
-    assert [len(values) for values in rounds] == [2, 2]
+    assert len(rounds) == 2
+    assert all(values for values in rounds)
     texts = {case["text"] for case in document["cases"]}
     assert len(texts) == 1, "both run the same model, greedily"
 

@@ -46,7 +46,10 @@ def machine(proc):
 @pytest.fixture
 def probe(machine):
     ticks = iter([10.0, 12.5])
-    return ContentionProbe(proc=machine.root, pids=(PID,), clock=lambda: next(ticks))
+    paces = iter([(1e-4, 2e-4), (3e-4, 4e-4)])
+    return ContentionProbe(
+        proc=machine.root, pids=(PID,), clock=lambda: next(ticks), pace=lambda: next(paces)
+    )
 
 
 def test_a_quiet_round_has_zeros(probe):
@@ -59,6 +62,26 @@ def test_a_quiet_round_has_zeros(probe):
     assert contention.load_1m == 1.25
     assert contention.gpu_clock_reasons is None
     assert contention.gpu_temperature_c is None
+
+
+def test_the_pace_is_read_on_both_sides_of_the_round(probe):
+    probe.start()
+    assert probe.stop().paces_s == (1e-4, 2e-4, 3e-4, 4e-4)
+
+
+def test_the_pace_is_read_outside_of_what_is_timed_and_counted(machine):
+    seen = []
+    probe = ContentionProbe(
+        proc=machine.root,
+        pids=(PID,),
+        clock=lambda: seen.append("clock") or 0.0,
+        pace=lambda: seen.append("pace") or (),
+    )
+    probe._counters = lambda: seen.append("counters") or before._counters()
+    before = ContentionProbe(proc=machine.root, pids=(PID,))
+    probe.start()
+    probe.stop()
+    assert seen == ["pace", "counters", "clock", "clock", "counters", "pace"]
 
 
 def test_differences_are_summed_over_threads(probe, machine):
@@ -178,6 +201,8 @@ def test_a_real_round_is_read_in_full_and_again():
         assert contention.involuntary_switches is not None
         assert contention.steal_s is not None
         assert contention.load_1m is not None
+        assert contention.paces_s
+        assert len(contention.paces_s) % 2 == 0
 
 
 @linux

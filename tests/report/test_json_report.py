@@ -10,6 +10,7 @@ import stat
 import msgspec
 import pytest
 
+from pytest_llmbench.domain.record import Measured, Readings, Relative
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.errors import ConfigError
 from pytest_llmbench.report.json_report import check_json_path, session_document, write_json
@@ -33,7 +34,23 @@ def test_the_top():
         "variants": {},
         "cases": [],
         "missing": [{"case": KEY, "sentence": "it was not run"}],
+        "reference": None,
+        "readings": {"pace_s": None, "calibration_s": None},
+        "control": {},
     }
+
+
+def test_what_is_known_of_the_machine():
+    record = msgspec.structs.replace(
+        session(),
+        reference="base-fp16",
+        readings=Readings(pace_s=2e-4, calibration_s=0.01),
+        control={"itl_s": 0.02},
+    )
+    document = session_document(record)
+    assert document["reference"] == "base-fp16"
+    assert document["readings"] == {"pace_s": 2e-4, "calibration_s": 0.01}
+    assert document["control"] == {"itl_s": 0.02}
 
 
 def test_a_variant():
@@ -51,7 +68,7 @@ def test_a_variant():
             },
             "life_cycle": {"load_s": {"value": 1.234, "unit": "s"}},
             "warnings": ["w"],
-            "verdicts": [{"metric": "load_s", "kind": "ok", "sentence": "load_s is ok"}],
+            "verdicts": [{"metric": "load_s", "kind": "ok", "sentence": "load_s is ok", "p": None}],
             "error": None,
             "skipped": None,
         }
@@ -61,6 +78,7 @@ def test_a_variant():
 def test_a_case():
     document = only_case(regressed(), metrics={"ttft_s": 0.5, "rss_peak_bytes": 7.0})
     contention = document.pop("contention")
+    assert document.pop("rounds") == [{"launch": 0, "turn": 0}] * 3
     assert document.pop("warmup_s") is None
     assert document == {
         "id": KEY,
@@ -85,13 +103,52 @@ def test_a_case():
             "ttft_s": {"value": 0.5, "unit": "s", "rounds": [0.5, 0.5, 0.5]},
             "rss_peak_bytes": {"value": 7.0, "unit": "B"},
         },
+        "relative": {},
         "verdicts": [
-            {"metric": "itl_s", "kind": "regressed", "sentence": regressed().sentence},
+            {"metric": "itl_s", "kind": "regressed", "sentence": regressed().sentence, "p": None},
         ],
     }
     assert len(contention) == 3
     assert contention[0]["run_delay_s"] == 0.001
     assert contention[0]["steal_s"] is None
+    assert contention[0]["paces_s"] is None
+
+
+def in_turns():
+    """A case of two launches that took turns with another variant's."""
+    judged = case(msgspec.structs.replace(ok(), p=0.4))
+    entry = judged.record.rounds[0]
+    contention = msgspec.structs.replace(entry.contention, paces_s=(1e-4, 2e-4))
+    rounds = [
+        msgspec.structs.replace(entry, launch=launch, turn=turn, contention=contention)
+        for launch, turn in ((0, 3), (0, 4), (1, 9))
+    ]
+    itl = Measured(value=3.0, gate=2.5, rounds=(1.0, 3.0, 4.0), launches=(2.0, 4.0), error=0.01)
+    ratio = Relative(to="other", value=2.0, launches=(1.9, 2.1), error=0.02)
+    record = msgspec.structs.replace(
+        judged.record, rounds=tuple(rounds), metrics={"itl_s": itl}, relative={"itl_s": ratio}
+    )
+    return msgspec.structs.replace(judged, record=record)
+
+
+def test_launches_turns_and_ratios():
+    (document,) = session_document(session([in_turns()]))["cases"]
+    assert document["rounds"] == [
+        {"launch": 0, "turn": 3},
+        {"launch": 0, "turn": 4},
+        {"launch": 1, "turn": 9},
+    ]
+    assert document["metrics"]["itl_s"] == {
+        "value": 3.0,
+        "unit": "s",
+        "rounds": [1.0, 3.0, 4.0],
+        "launches": [2.0, 4.0],
+    }
+    assert document["relative"] == {
+        "itl_s": {"to": "other", "value": 2.0, "launches": [1.9, 2.1], "error": 0.02}
+    }
+    assert document["verdicts"][0]["p"] == 0.4
+    assert document["contention"][2]["paces_s"] == [1e-4, 2e-4]
 
 
 def test_a_case_that_failed():

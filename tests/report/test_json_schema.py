@@ -7,13 +7,16 @@ import math
 from pathlib import Path
 
 import jsonschema
+import msgspec
 import pytest
 
+from pytest_llmbench.domain.record import Readings
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.report.json_report import session_document
 from pytest_llmbench.report.json_schema import results_schema, schema_text
 
 from .facts import HOSTILE, case, example, life, session, verdict
+from .test_json_report import in_turns
 
 FILE = Path(__file__).parents[2] / "docs" / "schema" / "results.schema.json"
 
@@ -51,6 +54,16 @@ def test_an_empty_session_is_valid():
     assert problems(session_document(session())) == []
 
 
+def test_a_session_in_turns_is_valid():
+    record = msgspec.structs.replace(
+        session([in_turns()]),
+        reference="other",
+        readings=Readings(pace_s=1e-4, calibration_s=None),
+        control={"itl_s": 0.01, "ttft_s": math.inf},
+    )
+    assert problems(session_document(record)) == []
+
+
 def test_null_for_what_is_not_finite_is_valid():
     assert problems(session_document(session([case(metrics={"ttft_s": math.nan})]))) == []
 
@@ -74,6 +87,18 @@ ALTERATIONS = {
     "unknown contention": lambda d: d["cases"][0]["contention"][0].update(moon=1),
     "unknown parameter": lambda d: d["cases"][0]["parameters"].update(beams=4),
     "missing without sentence": lambda d: d["missing"][0].pop("sentence"),
+    "a change of what is not noisy": lambda d: d["control"].update(score=0.1),
+    "unknown reading": lambda d: d["readings"].update(moon=1),
+    "no reference key": lambda d: d.pop("reference"),
+    "a ratio to nobody": lambda d: d["cases"][0]["relative"].update(
+        itl_s={"value": 1.0, "launches": [1.0], "error": 0.0}
+    ),
+    "a round without a turn": lambda d: d["cases"][0]["rounds"][0].pop("turn"),
+    "a launch before the first": lambda d: d["cases"][0]["rounds"][0].update(launch=-1),
+    "launches of what repeats": lambda d: d["cases"][0]["metrics"]["rss_peak_bytes"].update(
+        launches=[1.0]
+    ),
+    "no chance": lambda d: d["cases"][0]["verdicts"][0].pop("p"),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from pytest_llmbench.domain.verdict import VerdictKind
@@ -148,9 +149,62 @@ def test_a_variant_that_failed_unjudged_speaks_for_itself():
     assert said == ("error:", "  variant gone failed: no model", "verdicts: 1 error")
 
 
+FULL = "to load them together all the same, type --llmbench-interleave=on"
+UNKNOWN = "is loaded alone: how much memory it takes is not known beforehand"
+
+
+def test_why_variants_did_not_take_turns_is_said_before_the_counts():
+    reason = f"'b' is not loaded together with 'a': together they would take 8 GiB; {FULL}"
+    said = summary_lines(session([case(ok())]), baseline=BASELINE, apart=[reason])
+    assert said == ("measured one after the other:", f"  {reason}", "verdicts: 1 ok")
+
+
+def test_the_same_reason_of_many_is_one_line():
+    apart = [f"{name!r} {UNKNOWN}" for name in "abc"] + [f"'d' is different; {FULL}"]
+    said = summary_lines(session(), baseline=BASELINE, apart=apart)
+    assert said == (
+        "measured one after the other:",
+        f"  'a' {UNKNOWN} (and 2 other variants likewise)",
+        f"  'd' is different; {FULL}",
+    )
+
+
+@pytest.mark.parametrize(("count", "length"), [(10, 11), (11, 12), (40, 12)])
+def test_there_are_at_most_ten_reasons(count, length):
+    apart = [f"'v{number}' has reason {number}" for number in range(count)]
+    said = summary_lines(session(), baseline=BASELINE, apart=apart)
+    assert len(said) == length
+    assert said[-1] == (f"  … and {count - 10} more" if count > 10 else "  'v9' has reason 9")
+
+
+def controlled(**control):
+    record = session([case(ok())])
+    return msgspec.structs.replace(record, reference="base-fp16", control=control)
+
+
+def test_how_the_reference_changed_is_said():
+    said = summary_lines(controlled(itl_s=0.008, ttft_s=-0.012), baseline=BASELINE)
+    assert said == (
+        "base-fp16, measured again at the end: itl_s +0.8 %, ttft_s -1.2 %",
+        "verdicts: 1 ok",
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "much"), [(0.05, False), (0.051, True), (-0.05, False), (-0.051, True)]
+)
+def test_a_machine_that_changed_is_pointed_out(change, much):
+    said = summary_lines(controlled(ttft_s=0.0, itl_s=change), baseline=BASELINE)[0]
+    assert said.endswith("; the machine changed: compare variants with each other with care") == (
+        much
+    )
+
+
 def test_hostile_text_is_harmless():
     cases = [case(error=HOSTILE, variant=HOSTILE)]
-    said = lines(cases, [life(HOSTILE, warnings=[HOSTILE])], baseline=HOSTILE)
+    record = session(cases, [life(HOSTILE, warnings=[HOSTILE])])
+    record = msgspec.structs.replace(record, reference=HOSTILE, control={"itl_s": 0.0})
+    said = summary_lines(record, baseline=HOSTILE, apart=[f"'{HOSTILE}' is alone"])
     text = "".join(said)
     assert not set("\x1b\x00\x9b\u202e\u2028\ud800\r\n") & set(text)
     assert "[red]" in text

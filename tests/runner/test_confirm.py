@@ -1,101 +1,276 @@
-"""A slow minute passes, slow code stays."""
+"""A slow minute passes, slow code stays: what looks slower is launched again before it fails."""
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
-from pytest_llmbench.domain.record import CaseRecord
+from pytest_llmbench.domain.case import Case
+from pytest_llmbench.domain.record import CaseRecord, Environment, VariantRecord
 from pytest_llmbench.domain.verdict import Verdict, VerdictKind
-from pytest_llmbench.runner.confirm import Confirming, is_slow
+from pytest_llmbench.runner.confirm import (
+    BUDGET_S,
+    CERTAIN,
+    ENOUGH,
+    HOPELESS,
+    LAUNCHES,
+    MOST_CASES,
+    Confirming,
+    is_slow,
+    is_suspected,
+)
 from pytest_llmbench.runner.progress import Quiet
-from tests.runner.test_rounds import CASE
+from pytest_llmbench.verdict.alarms import SUSPICIOUS, Alarms
+from pytest_llmbench.verdict.context import Context
+from tests.runner.facts import make_case
 
-SLOW = Verdict(metric="itl_s", kind=VerdictKind.REGRESSED, sentence="itl_s rose")
-FINE = Verdict(metric="itl_s", kind=VerdictKind.OK, sentence="itl_s is fine")
-WORSE = Verdict(metric="score", kind=VerdictKind.REGRESSED, sentence="score fell")
+ALARMS = Alarms(cases=10, variants=2)
+HERE = Environment(identity={}, context={})
+CASE = make_case()
+
+
+def said(p: float | None, kind: VerdictKind | None = None, metric: str = "itl_s") -> Verdict:
+    """A verdict with this evidence; regressed where that is enough for one case."""
+    if kind is None:
+        slow = p is not None and p <= ALARMS.of_case
+        kind = VerdictKind.REGRESSED if slow else VerdictKind.OK
+    return Verdict(metric=metric, kind=kind, sentence=f"{metric} {p}", p=p)
+
+
+SLOW = said(1e-9)
+FINE = said(0.5)
+DOUBTFUL = said(SUSPICIOUS * 0.9)
+SUSPECTED = said(ALARMS.suspected_case * 0.9)
+WORSE = said(None, VerdictKind.REGRESSED, "score")
+ERROR = Verdict(metric="", kind=VerdictKind.ERROR, sentence="it died")
 
 
 class Bench:
-    """Measures by counting; what is measured is its number."""
+    """Counts; *looks* is what it looked at again, and whether in a fresh process."""
 
     def __init__(self) -> None:
         self.cases: dict[str, CaseRecord] = {}
-        self.variants: dict[str, object] = {}
-        self.times = 0
+        self.looks: list[tuple[str, bool]] = []
 
-    def measure(self, case):
-        return self.cases.get(case.key) or self.measure_again(case)
+    def measure(self, case: Case) -> CaseRecord:
+        return self.cases.setdefault(case.key, self._record(case, 1))
 
-    def measure_again(self, case):
-        self.times += 1
-        self.cases[case.key] = CaseRecord(
-            case=case, rounds=(), memory=None, metrics={}, text=str(self.times),
-            finish_reason=None, error=None,
-        )  # fmt: skip
+    def look_again(self, case: Case, *, fresh: bool) -> CaseRecord:
+        self.looks.append((case.key, fresh))
+        self.cases[case.key] = self._record(case, int(self.cases[case.key].text or 0) + 1)
         return self.cases[case.key]
+
+    def _record(self, case: Case, times: int) -> CaseRecord:
+        return CaseRecord(
+            case=case,
+            rounds=(),
+            memory=None,
+            metrics={},
+            text=str(times),
+            finish_reason=None,
+            error=None,
+        )
 
 
 class Judged:
-    """Says what it was told to, in turn."""
+    """Says what it was told to, in turn; the last thing stays."""
 
     def __init__(self, *told: tuple[Verdict, ...]) -> None:
         self._told = list(told)
+        self.context = Context(environment=HERE, alarms=ALARMS)
         self.kept: dict[str, tuple[Verdict, ...]] = {}
 
-    def look(self, _record, _life, *_gates):
-        return self._told.pop(0)
+    def look(self, _record: CaseRecord, *_gates: object) -> tuple[Verdict, ...]:
+        return self._told.pop(0) if len(self._told) > 1 else self._told[0]
 
-    def keep(self, key, verdicts):
+    variant = life = look
+
+    def keep(self, key: str, verdicts: tuple[Verdict, ...]) -> None:
         self.kept[key] = verdicts
 
+    keep_life = keep
 
-def confirmed(*told):
-    bench, judged, slept = Bench(), Judged(*told), []
-    confirming = Confirming(bench, judged, Quiet(), pauses_s=(1.0, 4.0), sleep=slept.append)
-    record, verdicts = confirming.case(CASE)
+
+def confirming(*told: tuple[Verdict, ...], **more) -> tuple[Confirming, Bench, Judged]:
+    bench, judged = Bench(), Judged(*told)
+    return Confirming(bench, judged, Quiet(), **more), bench, judged  # type: ignore[arg-type]
+
+
+def confirmed(*told: tuple[Verdict, ...], **more) -> tuple[int, tuple[Verdict, ...]]:
+    """Measure one case; return in how many fresh launches it was seen again, and what stands."""
+    confirm, bench, judged = confirming(*told, **more)
+    record, verdicts = confirm.case(CASE)
     assert judged.kept == {CASE.key: verdicts}
     assert bench.cases[CASE.key] is record
-    return record.text, verdicts, slept
+    assert all(fresh for _, fresh in bench.looks)
+    return len(bench.looks), verdicts
 
 
-def test_what_is_fine_is_measured_once() -> None:
-    assert confirmed((FINE,)) == ("1", (FINE,), [])
+def confirmation(verdict: Verdict) -> str | None:
+    return dict(verdict.block).get("confirmed")
 
 
-def test_a_slow_minute_passes() -> None:
-    assert confirmed((SLOW,), (SLOW,), (FINE,)) == ("3", (FINE,), [1.0, 4.0])
+@pytest.mark.parametrize("verdict", [FINE, WORSE, ERROR, DOUBTFUL])
+def test_what_is_not_about_to_fail_for_its_times_is_measured_once(verdict: Verdict) -> None:
+    assert confirmed((verdict,)) == (0, (verdict,))
 
 
-def test_slow_code_stays_and_the_first_evidence_stands() -> None:
-    text, verdicts, slept = confirmed((SLOW, FINE), (SLOW,), (SLOW,))
-    assert text == "1"
-    assert slept == [1.0, 4.0]
-    assert verdicts[0].block[-1] == ("confirmed", "measured again 2 times, and worse every time")
+def test_slow_code_stays_through_every_launch_and_says_so() -> None:
+    launches, verdicts = confirmed((SLOW, FINE))
+    assert launches == LAUNCHES
+    assert confirmation(verdicts[0]) == "measured again in 3 fresh launches"
     assert verdicts[1] == FINE
 
 
-def test_what_repeats_needs_no_confirmation() -> None:
-    assert confirmed((WORSE,)) == ("1", (WORSE,), [])
+def test_a_slow_minute_passes() -> None:
+    assert confirmed((SLOW,), (FINE,)) == (1, (FINE,))
+    assert confirmed((SLOW,), (SLOW,), (FINE,)) == (2, (FINE,))
 
 
-def test_once_a_variant_is_known_to_be_slower_nothing_waits() -> None:
-    bench, slept = Bench(), []
-    judged = Judged(*[(SLOW,)] * 30)
-    confirming = Confirming(bench, judged, Quiet(), pauses_s=(1.0, 4.0), sleep=slept.append)
-    for _ in range(5):
-        confirming.case(CASE)
-    assert len(slept) == 2 * 3
-    assert bench.times == 1 + 2 * 5
+def test_what_is_still_doubtful_is_launched_again() -> None:
+    assert confirmed((SLOW,), (DOUBTFUL,), (DOUBTFUL,), (FINE,))[0] == 3
+
+
+def test_evidence_that_almost_suffices_is_looked_at_too() -> None:
+    launches, verdicts = confirmed((SUSPECTED,), (SLOW,))
+    assert launches == LAUNCHES
+    assert confirmation(verdicts[0]) is not None
+
+
+@pytest.mark.parametrize(("factor", "launches"), [(0.99, 1), (1.01, 0)])
+def test_both_sides_of_a_suspicion(factor: float, launches: int) -> None:
+    assert confirmed((said(ALARMS.suspected_case * factor),), (FINE,))[0] == launches
+
+
+def test_confirming_can_be_turned_off() -> None:
+    assert confirmed((SLOW,), launches=0) == (0, (SLOW,))
+    assert confirmed((SLOW,), launches=1)[0] == 1
+
+
+def test_what_repeats_needs_no_confirmation_beside_what_does_not() -> None:
+    _, verdicts = confirmed((SLOW, WORSE))
+    assert confirmation(verdicts[0]) is not None
+    assert verdicts[1] == WORSE
+
+
+def test_who_dies_when_measured_again_has_an_error() -> None:
+    assert confirmed((SLOW,), (ERROR,)) == (1, (ERROR,))
+
+
+def test_once_a_variant_is_known_to_be_slow_its_process_stays() -> None:
+    confirm, bench, judged = confirming((SLOW,))
+    for number in range(ENOUGH + 3):
+        confirm.case(make_case(prompt=str(number)))
+    fresh = [how for _, how in bench.looks]
+    assert fresh == [True] * LAUNCHES * ENOUGH + [False] * 3
+    last = judged.kept[make_case(prompt=str(ENOUGH)).key]
+    assert confirmation(last[0]) == "measured again once more"
+
+
+def test_other_variants_are_not_known_by_it() -> None:
+    confirm, bench, _ = confirming((SLOW,))
+    for number in range(ENOUGH):
+        confirm.case(make_case(prompt=str(number)))
+    confirm.case(make_case("other"))
+    assert bench.looks[-1] == (make_case("other").key, True)
+
+
+def test_after_the_budget_nothing_is_launched_any_more() -> None:
+    clock = itertools.count(step=BUDGET_S / 2)
+    confirm, bench, judged = confirming((SLOW,), clock=clock.__next__)
+    confirm.case(CASE)
+    assert len(bench.looks) == 2, "each look takes half of it"
+    confirm.case(make_case(prompt="late"))
+    assert len(bench.looks) == 2
+    assert judged.kept[make_case(prompt="late").key] == (SLOW,), "judged on what there is"
+    assert confirm.variant("v") == (SLOW,)
+
+
+def whole(*told: tuple[Verdict, ...], cases: int = 3, **more):
+    """Judge a variant as a whole; return its verdicts and the bench."""
+    confirm, bench, judged = confirming(*told, **more)
+    for number in range(cases):
+        bench.measure(make_case(prompt=f"p{number:02}"))
+    bench.measure(make_case("other"))
+    verdicts = confirm.variant("v")
+    assert judged.kept == {"v": verdicts}
+    return verdicts, bench
+
+
+def test_a_variant_as_a_whole_is_confirmed_over_its_cases() -> None:
+    sure = said(CERTAIN * 10, VerdictKind.REGRESSED)
+    verdicts, bench = whole((sure,))
+    assert len(bench.looks) == LAUNCHES * 3
+    assert [fresh for _, fresh in bench.looks] == [True, False, False] * LAUNCHES
+    assert {key for key, _ in bench.looks} == {f"s/v-p0{n}-n2-t0" for n in range(3)}
+    assert confirmation(verdicts[0]) == "measured again in 3 fresh launches"
+
+
+def test_a_variant_that_is_as_it_was_is_not_launched_again() -> None:
+    verdicts, bench = whole((FINE,))
+    assert verdicts == (FINE,)
+    assert bench.looks == []
+
+
+def test_of_many_cases_some_are_enough() -> None:
+    bench = whole((SLOW,), cases=20)[1]
+    keys = {key for key, _ in bench.looks}
+    assert len(keys) == 7 <= MOST_CASES
+    assert keys == {f"s/v-p{n:02}-n2-t0" for n in range(0, 20, 3)}
+
+
+def test_a_suspicion_without_a_verdict_is_followed_up() -> None:
+    assert len(whole((DOUBTFUL,), (FINE,))[1].looks) == 3
+
+
+def test_evidence_has_to_grow_and_is_dropped_where_it_does_not() -> None:
+    weak = said(HOPELESS * 1.01)
+    assert len(whole((DOUBTFUL,), (weak,))[1].looks) == 3
+    growing = said(HOPELESS * 0.99)
+    assert len(whole((DOUBTFUL,), (growing,), (growing,), (growing,))[1].looks) == 3 * LAUNCHES
+
+
+@pytest.mark.parametrize(("p", "launches"), [(CERTAIN * 0.9, 1), (CERTAIN * 1.1, LAUNCHES)])
+def test_what_could_hardly_change_is_confirmed_once(p: float, launches: int) -> None:
+    sure = said(p, VerdictKind.REGRESSED)
+    assert len(whole((sure,))[1].looks) == 3 * launches
+
+
+def test_a_variant_is_judged_once() -> None:
+    confirm, _, judged = confirming((WORSE,))
+    assert confirm.variant("v") == (WORSE,)
+    judged.kept.clear()
+    assert confirm.variant("v") == ()
+    assert judged.kept == {}
+
+
+def test_a_life_is_judged_on_what_it_was() -> None:
+    confirm, bench, judged = confirming((WORSE,))
+    record = VariantRecord(id="v", config={}, facts=None, life_cycle={}, warnings=(), error=None)
+    assert confirm.life(record) == (WORSE,)
+    assert judged.kept == {"v": (WORSE,)}
+    assert bench.looks == []
 
 
 @pytest.mark.parametrize(
     ("verdict", "slow"),
-    [
-        (SLOW, True),
-        (WORSE, False),
-        (FINE, False),
-        (Verdict(metric="", kind=VerdictKind.ERROR, sentence="died"), False),
-    ],
+    [(SLOW, True), (WORSE, False), (FINE, False), (ERROR, False), (SUSPECTED, False)],
 )
 def test_only_times_that_regressed_are_slow(verdict: Verdict, slow: bool) -> None:
     assert is_slow([verdict]) is slow
+
+
+@pytest.mark.parametrize(
+    ("verdict", "suspected"),
+    [
+        (said(0.01), True),
+        (said(0.02), False),
+        (said(None, VerdictKind.REGRESSED), True),  # a limit that is broken
+        (said(0.001, VerdictKind.INCONCLUSIVE), True),
+        (said(0.001, metric="score"), False),
+        (ERROR, False),
+    ],
+)
+def test_what_is_suspected_from_one_in_a_hundred_on(verdict: Verdict, suspected: bool) -> None:
+    assert is_suspected([FINE, verdict], 0.01) is suspected

@@ -7,8 +7,9 @@ import pytest
 from pytest_llmbench import NotMeasuredError, Result
 from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import Measured
+from pytest_llmbench.runner.measurements import Measurements
 from pytest_llmbench.runner.result import Value
-from tests.runner.test_rounds import measured
+from tests.runner.facts import MACHINE, make_sampled, run_alone
 
 TTFT = Value(CATALOGUE["ttft_s"], Measured(value=0.2, gate=0.1, rounds=(0.1, 0.2, 0.9)))
 
@@ -39,7 +40,9 @@ def test_without_rounds_every_quantile_is_the_value() -> None:
 
 
 def test_what_was_not_measured_says_what_was() -> None:
-    result = Result(measured()[1], None)
+    sampled, measurements = run_alone(make_sampled()), Measurements()
+    measurements.take(sampled)
+    result = Result(measurements.record(sampled.case, MACHINE, other=None, quality=True), None)
     with pytest.raises(NotMeasuredError, match=r"device_alloc_peak_bytes was not measured.*ttft_s"):
         result.device_alloc_peak_bytes  # noqa: B018 — reading it is the test
     assert not hasattr(result, "_private")

@@ -1,81 +1,106 @@
-"""How far apart a baseline's sessions are, pooled over the cases of a variant."""
+"""Which of a baseline's sessions can be compared with what was measured now, and what differs."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from pytest_llmbench.domain.baseline import (
-    Baseline,
-    BaselineCase,
-    BaselineSession,
-    BaselineVariant,
+from pytest_llmbench.domain.verdict import Difference
+from pytest_llmbench.verdict.history import (
+    Sample,
+    kept_case,
+    kept_life,
+    likely_causes,
+    machine_differences,
+    same_machine,
+    same_work,
+    work_differences,
 )
-from pytest_llmbench.domain.record import Environment
-from pytest_llmbench.verdict.history import Sample, pooled_spread
 
-HERE = Environment(identity={"processor": "one"}, context={})
-ELSEWHERE = Environment(identity={"processor": "other"}, context={})
-NOW = Sample(environment=HERE, workload={}, identity={"dtype": "f32"}, settings={}, metrics={})
+from .facts import (
+    KEY,
+    make_baseline,
+    make_case,
+    make_environment,
+    make_facts,
+    make_session,
+    session_of,
+)
+
+HERE = make_environment()
 
 
-def session(values, *, environment=HERE, dtype="f32"):
-    return BaselineSession(
-        saved_at="2026-01-01",
-        environment=environment,
-        variants={"v": BaselineVariant(identity={"dtype": dtype}, settings={}, metrics={})},
-        cases={
-            f"s/v-{number}": BaselineCase(
-                variant="v", workload={"prompt": str(number)}, metrics={"itl_s": value}
-            )
-            for number, value in enumerate(values)
-        },
+def make_sample(**changed):
+    facts = make_facts()
+    fields = {
+        "environment": HERE,
+        "workload": make_case().workload,
+        "identity": facts.identity,
+        "settings": facts.settings,
+        "metrics": {},
+    }
+    return Sample(**{**fields, **changed})
+
+
+NOW = make_sample()
+
+
+def case_values(*sessions):
+    return [sample.metrics["itl_s"] for sample in kept_case(make_baseline(*sessions), KEY)]
+
+
+@pytest.mark.parametrize("baseline", [None, make_baseline()])
+def test_without_sessions_there_is_nothing(baseline):
+    assert kept_case(baseline, KEY) == ()
+    assert kept_life(baseline, "base") == ()
+
+
+def test_every_session_that_has_the_case_oldest_first():
+    sessions = (make_session(itl_s=1.0), make_session(key="tasks/other"), make_session(itl_s=3.0))
+    assert case_values(*sessions) == [1.0, 3.0]
+
+
+def test_a_case_comes_with_all_that_it_depends_on():
+    place = make_environment(cpu="EPYC")
+    facts = make_facts(weights="old", threads="4")
+    (sample,) = kept_case(make_baseline(make_session(environment=place, facts=facts)), KEY)
+    assert sample == make_sample(
+        environment=place, identity=facts.identity, settings=facts.settings
     )
 
 
-def pooled(*sessions):
-    baseline = Baseline(schema_version=1, machine="m", name="main", sessions=sessions)
-    return pooled_spread(baseline, "v", "itl_s", NOW)
+def test_a_case_whose_variant_was_not_kept_has_no_identity():
+    session = make_session(itl_s=1.0)
+    orphan = session_of({}, facts={})
+    orphan.cases.update(session.cases)
+    (sample,) = kept_case(make_baseline(orphan), KEY)
+    assert (sample.identity, sample.settings) == ({}, {})
 
 
-@pytest.mark.parametrize("count", [2, 3, 5, 10])
-def test_it_finds_the_spread_that_is_there(count):
-    generator = np.random.default_rng(5)
-    levels = generator.uniform(0.001, 0.1, 400)
-    drawn = [levels * np.exp(0.05 * generator.standard_normal(400)) for _ in range(count)]
-    assert pooled(*map(session, drawn)) == pytest.approx(0.05, rel=0.25)
+def test_every_life_of_the_variant():
+    sessions = (make_session(life={"load_s": 1.0}), session_of({}, facts={"other": make_facts()}))
+    (sample,) = kept_life(make_baseline(*sessions), "base")
+    assert (sample.metrics, sample.workload) == ({"load_s": 1.0}, {})
 
 
-def test_one_session_shows_none():
-    assert pooled(session([1.0, 2.0])) is None
+def test_the_same_work_is_the_same_question_to_the_same_model():
+    question = make_sample(workload=make_case(prompt="3?").workload)
+    model = make_sample(identity=make_facts(weights="old").identity)
+    machine = make_sample(environment=make_environment(cpu="EPYC"))
+    assert same_work((NOW, question, model, machine), NOW) == (NOW, machine)
+    assert same_machine((NOW, question, model, machine), NOW) == (NOW, question, model)
 
 
-def test_one_bad_session_of_five_does_not_count():
-    calm = [session([1.0, 2.0, 3.0]), session([1.02, 1.98, 3.03])] * 2
-    assert pooled(*calm, session([9.0, 20.0, 30.0])) < 0.05
+def test_what_makes_them_incomparable():
+    model = make_sample(identity=make_facts(weights="old").identity)
+    assert work_differences(model, NOW) == (Difference(field="weights", then="old", now="abc"),)
+    machine = make_sample(environment=make_environment(cpu="EPYC"))
+    assert machine_differences(machine, NOW) == (Difference(field="cpu", then="EPYC", now="Xeon"),)
 
 
-def test_a_handful_of_values_is_no_pool():
-    assert pooled(session([1.0, 2.0, 3.0, 4.0]), session([1.1, 2.1, 3.1, 4.1])) is None
-    assert pooled(session([1.0] * 5), session([1.1] * 5)) == pytest.approx(0.1, rel=0.01)
-
-
-def test_other_machines_and_other_models_do_not_count():
-    calm = [session([1.0, 2.0]), session([1.01, 2.01])] * 3
-    alone = pooled(*calm)
-    assert alone < 0.02
-    others = [session([9.0, 9.0], environment=ELSEWHERE), session([9.0, 9.0], dtype="f16")]
-    assert pooled(*calm, *others, *others) == alone
-
-
-def test_a_changed_prompt_is_another_case():
-    one, other = session([1.0]), session([4.0])
-    case = BaselineCase(variant="v", workload={"prompt": "new"}, metrics={"itl_s": 4.0})
-    changed = BaselineSession(
-        saved_at=other.saved_at,
-        environment=HERE,
-        variants=other.variants,
-        cases={"s/v-0": case},
+def test_likely_causes_are_machine_context_and_settings():
+    then = make_sample(
+        environment=make_environment(cpu="EPYC", driver="1"),
+        settings=make_facts(torch="2.11").settings,
     )
-    assert pooled(*[one] * 9, changed) is None
-    assert pooled(*[one] * 10, changed) == 0.0
+    assert [cause.field for cause in likely_causes(then, NOW)] == ["cpu", "driver", "torch"]
+    assert likely_causes(NOW, NOW) == ()

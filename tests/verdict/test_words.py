@@ -6,7 +6,14 @@ import pytest
 
 from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.verdict import Difference
-from pytest_llmbench.verdict.words import amount_pair, changed_pair, differences, movement, plural
+from pytest_llmbench.verdict.words import (
+    amount_pair,
+    beside,
+    changed_pair,
+    differences,
+    movement,
+    plural,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +36,18 @@ def test_movement(name, then, now, words):
     assert movement(CATALOGUE[name], then, now) == words
 
 
+@pytest.mark.parametrize(
+    ("name", "other", "now", "words"),
+    [
+        ("score", 1, 0.5, "score is 50 % below that of q4@v1, side by side: 0.5 against 1"),
+        ("warnings", 0, 2, "warnings is 2 above that of q4@v1, side by side: 2 against 0"),
+        ("score", 1, 1, "score is the same as that of q4@v1, side by side: 1"),
+    ],
+)
+def test_beside(name, other, now, words):
+    assert beside(CATALOGUE[name], other, now, "q4@v1") == words
+
+
 def test_amounts_that_read_alike_are_told_apart():
     assert amount_pair(1.0, 1.5, "s") == ("1 s", "1.5 s")
     assert amount_pair(1.0, 1.0, "s") == ("1 s", "1 s")
@@ -47,3 +66,7 @@ def test_differences_are_sorted_and_name_what_is_absent():
 
 def test_plural():
     assert (plural(1, "session"), plural(0, "session")) == ("1 session", "0 sessions")
+    assert (plural(1, "launch", "launches"), plural(2, "launch", "launches")) == (
+        "1 launch",
+        "2 launches",
+    )

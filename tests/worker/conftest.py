@@ -1,4 +1,4 @@
-"""A pool of workers; an engine that starts a server; a machine to reach through ssh."""
+"""An engine that starts a server; a machine to reach through ssh."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from pytest_llmbench.engines import registry
-from pytest_llmbench.worker import Worker, WorkerPool
+from pytest_llmbench.worker import Worker
 
 BROOD = '''
 import subprocess, sys
@@ -64,13 +64,6 @@ class Brood(ScriptedEngine):
     def reported_memory(self):
         return None
 '''
-
-
-@pytest.fixture
-def pool() -> Iterator[WorkerPool]:
-    pool = WorkerPool()
-    yield pool
-    pool.close()
 
 
 @pytest.fixture

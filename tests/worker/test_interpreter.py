@@ -17,6 +17,7 @@ from pytest_llmbench.worker.interpreter import (
     found_problem,
     own_version,
 )
+from pytest_llmbench.worker.protocol import protocol
 from tests.support import variant
 
 VERSION = own_version()
@@ -83,6 +84,8 @@ def test_what_can_t_be_run_is_refused(tmp_path: Path) -> None:
     [
         (Found((3, 11, 0), VERSION), None),
         (Found((3, 14, 2), VERSION), None),
+        (Found((3, 12, 1), "9.9", protocol()), None),
+        (Found((3, 12, 1), VERSION, "0123"), f"p has pytest-llmbench {VERSION} and the session"),
         (Found((3, 10, 13), None), "p is Python 3.10.13, but 3.11 or newer is needed"),
         (Found((2, 7, 18), None), "p is Python 2.7.18, but 3.11 or newer is needed"),
         (Found((3, 12, 1), None), "pytest-llmbench is not installed for p; type: p -m pip"),

@@ -19,12 +19,9 @@ from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.engines import engine_options
 from pytest_llmbench.errors import WorkerCrashedError, WorkerError, WorkerTimeoutError
 from pytest_llmbench.probes.environment import host_environment
-from pytest_llmbench.runner.bench import Bench
-from pytest_llmbench.runner.plan import suite_cases
-from pytest_llmbench.runner.progress import Quiet
 from pytest_llmbench.worker import Worker, WorkerPool
 from pytest_llmbench.worker.child import FIRST_PARAMETERS
-from tests.support import variant
+from tests.support import bench_for, variant
 from tests.worker.conftest import ends, pid_of, stops
 
 
@@ -156,9 +153,7 @@ def test_it_costs_its_own_variant_only(ssh_host: str, tmp_path: Path) -> None:
         f'[variants.here]\nengine = "scripted"\n[variants.there]\nengine = "scripted"\n'
         f'python = "{sys.executable}"\nhost = "{ssh_host}"\n[suites.exo-five]\nrounds = 2\n'
     )
-    config = load_config(tmp_path / "llmbench.toml", engine_options())
-    cases = {name: suite_cases(config.suites["exo-five"], [name]) for name in config.variants}
-    bench = Bench(config, Quiet(), processors=2)
+    bench, cases = bench_for(load_config(tmp_path / "llmbench.toml", engine_options()))
     try:
         assert bench.measure(cases["there"][0]).error is None
         assert bench.measure(cases["here"][0]).error is None
@@ -166,7 +161,7 @@ def test_it_costs_its_own_variant_only(ssh_host: str, tmp_path: Path) -> None:
         assert "host processor" not in bench.variants["here"].facts.identity
         assert bench.variants["there"].facts.host_processors == os.cpu_count()
         assert bench.variants["here"].facts.host_processors is None
-        cut(bench._live["there"].worker)
+        cut(bench.lives.ready("there").worker)
         assert "was lost" in str(bench.measure(cases["there"][1]).error)
         later = str(bench.measure(cases["there"][2]).error)
         assert later.startswith("not run, because earlier variant 'there' lost its process while")

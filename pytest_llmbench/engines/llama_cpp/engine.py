@@ -16,8 +16,9 @@ from pytest_llmbench.engines.llama_cpp.generation import generate, timings
 from pytest_llmbench.engines.llama_cpp.library import open_library
 from pytest_llmbench.engines.llama_cpp.log import Log
 from pytest_llmbench.engines.llama_cpp.model import LoadedModel
-from pytest_llmbench.engines.llama_cpp.options import LlamaCppOptions, located
+from pytest_llmbench.engines.llama_cpp.options import LlamaCppOptions
 from pytest_llmbench.engines.llama_cpp.prompt import ChatTemplate
+from pytest_llmbench.engines.model_files import located
 from pytest_llmbench.engines.protocol import Encoded, Generation, Stamps
 from pytest_llmbench.errors import CaseError, LoadError
 

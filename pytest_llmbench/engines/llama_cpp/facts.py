@@ -10,7 +10,8 @@ from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.engines.fingerprint import file_fingerprint, files_fingerprint
 from pytest_llmbench.engines.llama_cpp.library import device_name, instruction_sets
 from pytest_llmbench.engines.llama_cpp.model import LoadedModel
-from pytest_llmbench.engines.llama_cpp.options import LlamaCppOptions, located
+from pytest_llmbench.engines.llama_cpp.options import LlamaCppOptions
+from pytest_llmbench.engines.model_files import located
 
 _BUFFER: Final = r"load_tensors:\s+(\S+) model buffer size =\s+([\d.]+) MiB"
 _OFFLOADED: Final = r"offloaded (\d+/\d+) layers to GPU"

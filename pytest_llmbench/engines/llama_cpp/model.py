@@ -12,8 +12,9 @@ import psutil
 
 from pytest_llmbench.engines.llama_cpp.library import assign, gpus
 from pytest_llmbench.engines.llama_cpp.log import Log
-from pytest_llmbench.engines.llama_cpp.options import LlamaCppOptions, gguf_problem, located
+from pytest_llmbench.engines.llama_cpp.options import LlamaCppOptions, gguf_problem
 from pytest_llmbench.engines.llama_cpp.prompt import Vocabulary
+from pytest_llmbench.engines.model_files import located
 from pytest_llmbench.errors import LoadError
 
 LONGEST_CONTEXT: Final = 4096

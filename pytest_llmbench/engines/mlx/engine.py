@@ -24,21 +24,17 @@ from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.engines.mlx.libraries import Libraries
 from pytest_llmbench.engines.mlx.model import Built, build
-from pytest_llmbench.engines.mlx.options import (
-    MlxOptions,
-    folder_of,
-    is_path,
-    model_problem,
-)
+from pytest_llmbench.engines.mlx.options import MlxOptions, model_problem
 from pytest_llmbench.engines.mlx.source import (
     adapter_identity,
+    fetched_folder,
     load_tokens,
-    model_folder,
     source_identity,
     tokenizer_folder,
     tokenizer_identity,
 )
 from pytest_llmbench.engines.mlx.tokens import Tokens
+from pytest_llmbench.engines.model_files import is_path, located
 from pytest_llmbench.engines.protocol import Encoded, Generation, Stamps
 from pytest_llmbench.errors import CaseError, LoadError
 
@@ -70,8 +66,8 @@ class MlxEngine:
         mlx.core.reset_peak_memory()
         kind = _use_device(mlx, asked.device)
         try:
-            folder = model_folder(asked, base_dir)
-            adapter = None if asked.adapter is None else folder_of(asked.adapter, base_dir)
+            folder = fetched_folder(asked, base_dir)
+            adapter = None if asked.adapter is None else located(asked.adapter, base_dir)
             source = tokenizer_folder(asked, folder, base_dir)
             built = build(mlx, asked, folder, adapter)
             tokens = load_tokens(mlx, asked, source, built)
@@ -232,7 +228,7 @@ def _check_cache(mlx: Libraries, asked: MlxOptions, module: Any) -> None:
 
 def _load_problem(asked: MlxOptions, base_dir: Path, exc: Exception) -> str:
     """Say why the model could not be loaded: what its folder lacks, else the library's word."""
-    folder = folder_of(asked.model, base_dir)
+    folder = located(asked.model, base_dir)
     wrong = model_problem(folder)
     if wrong is not None and is_path(asked.model, base_dir):
         return f"model = {asked.model!r}: {wrong}"

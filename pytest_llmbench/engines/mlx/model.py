@@ -16,9 +16,10 @@ from typing import Any, Final
 
 from pytest_llmbench.engines.mlx.libraries import Libraries
 from pytest_llmbench.engines.mlx.options import MlxOptions
+from pytest_llmbench.engines.model_files import ADAPTER_FILE
 from pytest_llmbench.errors import LoadError
 
-ADAPTER_FILES: Final = ("adapter_config.json", "adapters.safetensors")
+ADAPTER_FILES: Final = (ADAPTER_FILE, "adapters.safetensors")
 """The two files that mlx-lm reads of an adapter's folder; training leaves others beside them."""
 
 _SEED: Final = 0

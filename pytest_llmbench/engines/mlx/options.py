@@ -7,15 +7,28 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
+from pytest_llmbench.domain.claim import AUTO, Claim, claimed, total
 from pytest_llmbench.domain.variant import EngineKeys
-
-CONFIG_FILE: Final = "config.json"
-"""What describes a model, in Hugging Face's folders and in MLX's."""
+from pytest_llmbench.engines.model_files import (
+    ADAPTER_FILE,
+    CONFIG_FILE,
+    described,
+    is_gguf,
+    is_path,
+    located,
+    model_folder,
+)
+from pytest_llmbench.engines.model_size import (
+    WIDTHS,
+    random_weights,
+    stored_width,
+    weight_bytes,
+)
 
 GROUP_SIZE: Final = 64
 
-_GGUF: Final = b"GGUF"
-_ADAPTER_CONFIG: Final = "adapter_config.json"
+_SCALES_BITS: Final = 32
+"""Bits of a group's scale and bias, in 16 bits each."""
 
 
 class MlxOptions(EngineKeys, frozen=True, kw_only=True):
@@ -65,16 +78,43 @@ class MlxOptions(EngineKeys, frozen=True, kw_only=True):
         """A name that can only be a path has to be a folder; some keys exclude each other."""
         return self._folder_problem(base_dir) or self._conflict()
 
+    def claim(self, base_dir: Path) -> Claim:
+        """The weights as they are loaded, and the adapter's; a GPU may have memory of its own."""
+        model = model_folder(self.model, self.revision, base_dir)
+        weights = None if model is None else self._model_bytes(model)
+        adapter = 0 if self.adapter is None else weight_bytes(located(self.adapter, base_dir))
+        return claimed(total(weights, adapter), "cpu" if self.device == "cpu" else AUTO)
+
+    def _model_bytes(self, folder: Path) -> int | None:
+        config = described(folder)
+        stored, asked = stored_width(config), WIDTHS.get(self.dtype)
+        if self.weights == "random":
+            width = stored or WIDTHS["float32"]
+            return self._as_asked(random_weights(config), width=asked or width)
+        files = weight_bytes(folder)
+        if files is None or "quantization" in config:
+            return files
+        if stored is None:
+            return files if asked is None and self.bits is None else 2 * files
+        return self._as_asked(files // stored, width=asked or stored)
+
+    def _as_asked(self, weights: int | None, *, width: int) -> int | None:
+        """Return the bytes of so many weights, quantized where that is asked for."""
+        if weights is None or self.bits is None:
+            return None if weights is None else weights * width
+        bits = self.bits * self.group_size + _SCALES_BITS
+        return weights * bits // (8 * self.group_size)
+
     def _folder_problem(self, base_dir: Path) -> tuple[str, str] | None:
         if is_path(self.model, base_dir):
-            wrong = model_problem(folder_of(self.model, base_dir))
+            wrong = model_problem(located(self.model, base_dir))
             if wrong is not None:
                 return "model", wrong
         for key in ("tokenizer", "adapter"):
             name: str | None = getattr(self, key)
             if name is None or (key != "adapter" and not is_path(name, base_dir)):
                 continue
-            folder = folder_of(name, base_dir)
+            folder = located(name, base_dir)
             if not folder.is_dir():
                 return key, _no_folder(key, folder)
         return None
@@ -91,13 +131,13 @@ class MlxOptions(EngineKeys, frozen=True, kw_only=True):
 
 def model_problem(folder: Path) -> str | None:
     """Say why there is no model in *folder* that mlx-lm could read, and what to write instead."""
-    if folder.is_file() and _is_gguf(folder):
+    if is_gguf(folder):
         return f'{folder} is a GGUF file, which mlx-lm does not read; write engine = "llama-cpp"'
     if not folder.is_dir():
         return _no_folder("model", folder)
     if (folder / CONFIG_FILE).is_file():
         return None
-    if (folder / _ADAPTER_CONFIG).is_file():
+    if (folder / ADAPTER_FILE).is_file():
         return (
             f"the folder {folder} holds an adapter and no model; write it as adapter, and the "
             "model that it was trained with as model"
@@ -111,21 +151,3 @@ def model_problem(folder: Path) -> str | None:
 def _no_folder(key: str, folder: Path) -> str:
     found = "is a file, not a folder" if folder.exists() else "does not exist"
     return f"the {key} folder {folder} {found}; correct the path"
-
-
-def _is_gguf(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(_GGUF)) == _GGUF
-
-
-def folder_of(name: str, base_dir: Path) -> Path:
-    """Return *name* as a folder: from *base_dir*, or the home folder where it starts with ~."""
-    return base_dir / Path(name).expanduser()
-
-
-def is_path(name: str, base_dir: Path) -> bool:
-    """Whether *name* is a folder here, or can't be a hub name (``name`` or ``owner/name``)."""
-    parts = Path(name).parts
-    owner_is_folder = len(parts) > 1 and (base_dir / parts[0]).is_dir()
-    ends = name.startswith((".", "/", "~")) or name.endswith("/")
-    return ends or len(parts) > 2 or owner_is_folder or folder_of(name, base_dir).exists()

@@ -13,8 +13,9 @@ from pytest_llmbench.engines.fingerprint import (
 )
 from pytest_llmbench.engines.mlx.libraries import Libraries
 from pytest_llmbench.engines.mlx.model import ADAPTER_FILES, Built
-from pytest_llmbench.engines.mlx.options import CONFIG_FILE, MlxOptions, folder_of, is_path
+from pytest_llmbench.engines.mlx.options import MlxOptions
 from pytest_llmbench.engines.mlx.tokens import ByteTokens, ModelTokens, Tokens
+from pytest_llmbench.engines.model_files import CONFIG_FILE, is_path, located
 from pytest_llmbench.errors import LoadError
 
 _TOKENIZERS: Final = ("tokenizer.json", "tokenizer.model", "tiktoken.model", "vocab.json")
@@ -23,10 +24,10 @@ _DESCRIPTIONS: Final = ("*.json", "*.py", "*.model", "*.tiktoken", "*.txt", "*.j
 _WEIGHTS: Final = "model*.safetensors"
 
 
-def model_folder(asked: MlxOptions, base_dir: Path) -> Path:
+def fetched_folder(asked: MlxOptions, base_dir: Path) -> Path:
     """Return the folder of the model's files; random weights fetch no others from the hub."""
     if is_path(asked.model, base_dir):
-        return folder_of(asked.model, base_dir)
+        return located(asked.model, base_dir)
     weights = () if asked.weights == "random" else (_WEIGHTS,)
     return _fetched(asked.model, asked.revision, (*_DESCRIPTIONS, *weights))
 
@@ -36,7 +37,7 @@ def tokenizer_folder(asked: MlxOptions, folder: Path, base_dir: Path) -> Path:
     if asked.tokenizer is None:
         return folder
     if is_path(asked.tokenizer, base_dir):
-        return folder_of(asked.tokenizer, base_dir)
+        return located(asked.tokenizer, base_dir)
     return _fetched(asked.tokenizer, None, _DESCRIPTIONS)
 
 

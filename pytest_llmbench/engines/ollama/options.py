@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
+import msgspec
 from msgspec import Meta
 
+from pytest_llmbench.domain.claim import AUTO, PROCESS_BYTES, Claim, claimed, total
 from pytest_llmbench.domain.variant import EngineKeys
-from pytest_llmbench.engines.ollama.address import address_problem
+from pytest_llmbench.engines.loopback import is_loopback
+from pytest_llmbench.engines.model_files import read_object
+from pytest_llmbench.engines.ollama.address import address_problem, server_address
 
 CacheDefeat = Literal["auto", "flush", "reload", "none"]
 OptionValue = bool | int | float | str | list[str]
@@ -33,6 +38,12 @@ OWN_KEYS: Final[Mapping[str, str]] = MappingProxyType(
 
 _NOTHING: Final = re.compile(r"[+-]?0*(\.0*)?(ns|us|µs|ms|s|m|h)?")
 """A time of nothing, as Ollama's ``keep_alive`` takes it."""
+
+_MODELS: Final = ("~/.ollama/models", "/usr/share/ollama/.ollama/models")
+"""Where a server keeps its models: one that a user started, and Linux's service."""
+_REGISTRY: Final = ("registry.ollama.ai", "library")
+_UNTOLD: Final = 2
+"""Bytes in memory for each byte of a model: how long its context is, the server decides."""
 
 
 class OllamaOptions(EngineKeys, frozen=True, kw_only=True):
@@ -109,3 +120,49 @@ class OllamaOptions(EngineKeys, frozen=True, kw_only=True):
             if name in OWN_KEYS:
                 return "extra_options", f"{name!r} has its own key: {OWN_KEYS[name]}"
         return None
+
+    def claim(self, base_dir: Path) -> Claim:  # noqa: ARG002 — nothing is read there
+        """The server's memory, where it is this machine's; the server is one model's at a time.
+
+        A request with other options than the last makes the server load the model anew: variants
+        share it where these are the same too.
+        """
+        try:
+            address = server_address(self.base_url, os.environ)
+        except ValueError:  # loading says more
+            address = self.base_url or "OLLAMA_HOST"
+        on_gpu = self.gpu_layers != 0
+        claim = claimed(0, "cpu")
+        if is_loopback(address):
+            claim = claimed(_model_bytes(self.model), AUTO if on_gpu else "cpu")
+            claim = msgspec.structs.replace(
+                claim, host_bytes=total(claim.host_bytes, PROCESS_BYTES)
+            )
+        shared = f"{_manifest(self.model)} {sorted(self.runner_options.items())}".casefold()
+        return msgspec.structs.replace(claim, alone_on=address, shared_as=shared)
+
+
+def _manifest(model: str) -> PurePosixPath:
+    """Return where the manifest of *model* is: ``registry/namespace/name/tag``."""
+    name, tag = model, "latest"
+    if ":" in name.rpartition("/")[2]:
+        name, _, tag = name.rpartition(":")
+    parts = name.split("/")
+    return PurePosixPath(*_REGISTRY[: max(0, 3 - len(parts))], *parts, tag)
+
+
+def _model_bytes(model: str) -> int | None:
+    """Return the bytes that *model* takes in memory, by its manifest; ``None`` without one."""
+    told = os.environ.get("OLLAMA_MODELS")
+    for folder in (told,) if told else _MODELS:
+        manifest = Path(folder).expanduser() / "manifests" / _manifest(model)
+        layers = read_object(manifest).get("layers")
+        tables = (
+            [table for table in layers if isinstance(table, dict)]
+            if isinstance(layers, list)
+            else []
+        )
+        sizes = [size for table in tables if isinstance(size := table.get("size"), int)]
+        if sizes:
+            return _UNTOLD * sum(sizes)
+    return None

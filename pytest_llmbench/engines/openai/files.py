@@ -8,6 +8,7 @@ from typing import Final
 
 from pytest_llmbench.domain.secret import without_secrets
 from pytest_llmbench.engines.fingerprint import file_fingerprint, folder_fingerprint
+from pytest_llmbench.engines.model_files import CONFIG_FILE, located
 
 _OF_MODELS: Final = (".gguf", ".safetensors", ".bin", ".pt", ".npz", ".jinja")
 """Ends of files that change what a server says; a log or a cache does not."""
@@ -20,7 +21,7 @@ def named_files(command: tuple[str, ...], model: str, folder: Path) -> dict[str,
     """
     words = [*command[1:], model]
     values = [word.partition("=")[2] if word.startswith("-") else word for word in words]
-    paths = {value: folder / Path(value).expanduser() for value in values if value}
+    paths = {value: located(value, folder) for value in values if value}
     return {value: path for value, path in paths.items() if _is_of_a_model(path)}
 
 
@@ -56,7 +57,7 @@ def _without_folder(word: str) -> str:
 def _is_of_a_model(path: Path) -> bool:
     try:
         if path.is_dir():
-            return (path / "config.json").is_file()
+            return (path / CONFIG_FILE).is_file()
         return path.suffix in _OF_MODELS and path.is_file()
     except OSError:  # a word too long to be a path
         return False

@@ -9,7 +9,11 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta
 
+from pytest_llmbench.domain.claim import AUTO, PROCESS_BYTES, Claim, total
 from pytest_llmbench.domain.variant import EngineKeys
+from pytest_llmbench.engines.model_files import hub_folder
+from pytest_llmbench.engines.model_size import file_bytes, weight_bytes
+from pytest_llmbench.engines.openai.files import named_files
 
 ProfileName = Literal[
     "auto",
@@ -28,6 +32,15 @@ CacheDefeat = Literal["auto", "request", "flush", "prefix", "none"]
 _OWN_PORT: Final = "http://127.0.0.1:{port}/v1"
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _URL: Final = re.compile(r"https?://[^/\s]+")
+
+_ONE_AT_A_TIME: Final = ("llama-cpp-python", "mlx-lm", "transformers", "lm-studio", "exo")
+"""Servers that load the model which a request names, in place of another one or beside it."""
+_ALL_AT_ONCE: Final = ("openai", "vllm", "llama-server")
+"""Servers that hold all their models from the start."""
+_RESERVE: Final = ("vllm", "sglang")
+"""Servers that take a share of the whole memory for their caches, whatever the model is."""
+_UNTOLD: Final = 2
+"""Bytes in memory for each byte of a file, where nobody tells what it is loaded as."""
 
 
 class OpenAIOptions(EngineKeys, frozen=True, kw_only=True):
@@ -104,6 +117,45 @@ class OpenAIOptions(EngineKeys, frozen=True, kw_only=True):
             return self._port_problem(told=told)
         return None
 
+    def claim(self, base_dir: Path) -> Claim:
+        """A process that asks, and a server with its model where it is started here.
+
+        Two servers can't listen at one address. Two variants can ask one server for one model,
+        but not for two where it may hold a single one.
+        """
+        if not self.serve:
+            mine = self.url if self._may_hold_one_model() else None
+            return Claim(
+                host_bytes=PROCESS_BYTES,
+                device_bytes=None,
+                device=None,
+                alone_on=mine,
+                shared_as=self.model if mine else None,
+            )
+        served = self._served_bytes(base_dir)
+        return Claim(
+            host_bytes=total(2 * PROCESS_BYTES, served),
+            device_bytes=None,
+            device=AUTO,
+            alone_on=None if "{port}" in self.url else self.url,
+        )
+
+    def _may_hold_one_model(self) -> bool:
+        if self.profile in (*_ONE_AT_A_TIME, *_ALL_AT_ONCE):
+            return self.profile in _ONE_AT_A_TIME
+        return not self.url.startswith("https://")  # a server of one's own, as it seems
+
+    def _served_bytes(self, base_dir: Path) -> int | None:
+        """Return the bytes of the model that *serve* loads; ``None`` where nothing here tells."""
+        if _reserves(self.serve) or any(map(_fetches, self.serve)):
+            return None
+        named = set(named_files(self.serve, self.model, base_dir).values())
+        weights = {path for path in named if path.suffix != ".jinja"}
+        cached = None if weights else hub_folder(self.model, None)
+        sizes = [_bytes(path) for path in (weights or [cached])]
+        whole = total(*sizes)
+        return None if whole is None else _UNTOLD * whole
+
     def _unserved_problem(self) -> tuple[str, str] | None:
         if self.base_url is None:
             return "base_url", (
@@ -127,3 +179,19 @@ class OpenAIOptions(EngineKeys, frozen=True, kw_only=True):
             "it has no {port}, so the server would not hear of the free port in base_url; "
             'put "{port}" where the command takes a port, or write the port\'s number in base_url'
         )
+
+
+def _reserves(command: tuple[str, ...]) -> bool:
+    """Whether *command* starts a server that takes a share of all memory there is."""
+    return any(name in word for word in command for name in _RESERVE)
+
+
+def _fetches(word: str) -> bool:
+    """Whether *word* of a command makes llama.cpp's server take its model from the hub."""
+    return word.startswith(("-hf", "--hf"))
+
+
+def _bytes(path: Path | None) -> int | None:
+    if path is None:
+        return None
+    return weight_bytes(path) if path.is_dir() else file_bytes(path)

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_llmbench.engines.fingerprint import folder_fingerprint
-from pytest_llmbench.engines.transformers.folders import ADAPTER_FILE, local_folder, made_for
+from pytest_llmbench.engines.model_files import ADAPTER_FILE, located
+from pytest_llmbench.engines.transformers.folders import made_for
 from pytest_llmbench.engines.transformers.options import TransformersOptions
 from pytest_llmbench.engines.transformers.refusals import damage, load_problem, said
 from pytest_llmbench.errors import LoadError
@@ -30,7 +31,7 @@ def adapter_folder(asked: TransformersOptions, base_dir: Path) -> Path:
         LoadError: neither a folder nor an adapter that the hub gives.
     """
     assert asked.adapter is not None, "asked only where there is one"
-    folder = local_folder(asked.adapter, base_dir)
+    folder = located(asked.adapter, base_dir)
     if folder.is_dir():
         return folder
     hub: Any = importlib.import_module("huggingface_hub")

@@ -12,9 +12,9 @@ import msgspec
 from pytest_llmbench.domain.case import Parameters
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
+from pytest_llmbench.engines.model_files import located
 from pytest_llmbench.engines.protocol import Encoded, Generation, Stamps
 from pytest_llmbench.engines.transformers.facts import model_facts
-from pytest_llmbench.engines.transformers.folders import local_folder
 from pytest_llmbench.engines.transformers.libraries import Libraries, import_libraries
 from pytest_llmbench.engines.transformers.options import TransformersOptions
 from pytest_llmbench.engines.transformers.refusals import load_problem, said
@@ -47,7 +47,7 @@ class TransformersEngine:
         if asked.threads is not None:
             self._libraries.torch.set_num_threads(asked.threads)
         device = _device(self._libraries.torch, asked.device)
-        folder = local_folder(asked.model, base_dir)
+        folder = located(asked.model, base_dir)
         source = str(folder) if folder.is_dir() else asked.model
         try:
             self._tokenizer = load_tokenizer(self._libraries, asked, base_dir)

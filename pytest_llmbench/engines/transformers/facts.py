@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.engines.fingerprint import file_fingerprint, folder_fingerprint
-from pytest_llmbench.engines.transformers.folders import CONFIG_FILE, local_folder
+from pytest_llmbench.engines.model_files import CONFIG_FILE, located
 from pytest_llmbench.engines.transformers.libraries import Libraries
 from pytest_llmbench.engines.transformers.options import TransformersOptions
 from pytest_llmbench.engines.transformers.tokens import (
@@ -30,7 +30,7 @@ def model_facts(
 ) -> ModelFacts:
     """Return the facts of the model that was loaded."""
     model, torch = weights.model, libraries.torch
-    folder = local_folder(asked.model, base_dir)
+    folder = located(asked.model, base_dir)
     return ModelFacts(
         identity={
             "model": folder.name if folder.is_dir() else asked.model,

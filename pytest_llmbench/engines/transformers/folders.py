@@ -6,28 +6,18 @@ files, weights that MLX quantized.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-CONFIG_FILE: Final = "config.json"
-ADAPTER_FILE: Final = "adapter_config.json"
-
-_GGUF: Final = b"GGUF"
-
-
-def local_folder(name: str, base_dir: Path) -> Path:
-    """Return where *name* is if it is a folder of this machine."""
-    return base_dir / Path(name).expanduser()
-
-
-def is_path(name: str, base_dir: Path) -> bool:
-    """Whether *name* can't be a hub name, which is ``name`` or ``owner/name``."""
-    parts = Path(name).parts
-    owner_is_folder = len(parts) > 1 and (base_dir / parts[0]).is_dir()
-    ends = name.startswith((".", "/", "~")) or name.endswith("/")
-    return ends or len(parts) > 2 or owner_is_folder or (base_dir / name).is_file()
+from pytest_llmbench.engines.model_files import (
+    ADAPTER_FILE,
+    CONFIG_FILE,
+    is_gguf,
+    is_path,
+    located,
+    read_object,
+)
 
 
 def model_problem(
@@ -41,7 +31,7 @@ def model_problem(
         made_up: whether only the config is read, for random weights.
         quantizes: whether the weights are to be quantized.
     """
-    folder = local_folder(model, base_dir)
+    folder = located(model, base_dir)
     if not folder.is_dir():
         return _absent("model", model, folder, base_dir)
     config = folder / CONFIG_FILE
@@ -49,7 +39,7 @@ def model_problem(
         return "model", _without_config(model, folder, made_up=made_up)
     if (folder / ADAPTER_FILE).is_file() and not made_up:
         return "model", _with_adapter(folder)
-    if quantized_by_mlx(read_table(config)):
+    if quantized_by_mlx(read_object(config)):
         return "model", made_by_mlx(model)
     method = _quantized_already(config) if quantizes else None
     return None if method is None else ("quantization", already_quantized(model, method))
@@ -57,7 +47,7 @@ def model_problem(
 
 def adapter_problem(adapter: str, base_dir: Path) -> tuple[str, str] | None:
     """Return the key ``adapter`` and why there is no adapter where it says."""
-    folder = local_folder(adapter, base_dir)
+    folder = located(adapter, base_dir)
     if not folder.is_dir():
         return _absent("adapter", adapter, folder, base_dir)
     if (folder / ADAPTER_FILE).is_file():
@@ -100,17 +90,8 @@ def quantization_method(said: Mapping[str, Any]) -> str | None:
 
 def made_for(folder: Path) -> str:
     """Return what the adapter in *folder* was trained on, as it says itself."""
-    said = read_table(folder / ADAPTER_FILE).get("base_model_name_or_path")
+    said = read_object(folder / ADAPTER_FILE).get("base_model_name_or_path")
     return repr(said) if said else "an unnamed model"
-
-
-def read_table(path: Path) -> dict[str, Any]:
-    """Return the JSON object in *path*; an empty one if there is none, loading it says more."""
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return said if isinstance(said, dict) else {}
 
 
 def _without_config(model: str, folder: Path, *, made_up: bool) -> str:
@@ -139,7 +120,7 @@ def _with_adapter(folder: Path) -> str:
 
 def _quantized_already(config: Path) -> str | None:
     """Return the method that the checkpoint of *config* is quantized by, if it is."""
-    theirs = read_table(config).get("quantization_config")
+    theirs = read_object(config).get("quantization_config")
     return (quantization_method(theirs) or "?") if isinstance(theirs, dict) else None
 
 
@@ -149,16 +130,8 @@ def _absent(key: str, name: str, folder: Path, base_dir: Path) -> tuple[str, str
         return None
     if not folder.is_file():
         return key, f"the {key} folder {folder} does not exist; correct the path"
-    if not _is_gguf(folder):
+    if not is_gguf(folder):
         return key, f"{folder} is a file, not a folder; correct the path"
     if key == "model":
         return key, f'{folder} is a GGUF file, not a folder; write engine = "llama-cpp"'
     return key, f"{folder} is a GGUF file, which peft can't read; name the folder that peft saved"
-
-
-def _is_gguf(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_GGUF)) == _GGUF
-    except OSError:
-        return False

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
+import msgspec
 from msgspec import Meta
 
+from pytest_llmbench.domain.claim import Claim, claimed, total
 from pytest_llmbench.domain.variant import EngineKeys
+from pytest_llmbench.engines.model_files import described, model_folder
+from pytest_llmbench.engines.model_size import (
+    WIDTHS,
+    embedding_weights,
+    random_weights,
+    stored_width,
+    weight_bytes,
+)
 from pytest_llmbench.engines.transformers.folders import adapter_problem, model_problem
 
 Quantization = Literal["bnb-int8", "bnb-nf4", "bnb-fp4"]
@@ -16,6 +26,12 @@ Name = Annotated[str, Meta(min_length=1)]
 
 BITSANDBYTES: Final = "pip install 'pytest-llmbench[bitsandbytes]'"
 PEFT: Final = "pip install 'pytest-llmbench[peft]'"
+
+_UNTOLD: Final = 2
+"""Bytes in memory for each byte of a file, where the keys do not tell what it is loaded as."""
+
+_BITS: Final = {"bnb-int8": 9, "bnb-nf4": 5, "bnb-fp4": 5}
+"""Bits of a quantized weight, its share of the scales included."""
 
 
 class TransformersOptions(EngineKeys, frozen=True, kw_only=True):
@@ -84,6 +100,51 @@ class TransformersOptions(EngineKeys, frozen=True, kw_only=True):
         """Return bitsandbytes for a quantization, peft for an adapter."""
         bitsandbytes = {} if self.quantization is None else {"bitsandbytes": BITSANDBYTES}
         return bitsandbytes if self.adapter is None else {**bitsandbytes, "peft": PEFT}
+
+    def claim(self, base_dir: Path) -> Claim:
+        """The weights as they are loaded, and the adapter's.
+
+        Weights that are quantized only after they were made whole, on the CPU, count there too.
+        """
+        folder = model_folder(self.model, self.revision, base_dir)
+        config = {} if folder is None else described(folder)
+        plain = None if folder is None else self._plain_bytes(folder, config)
+        loaded = total(self._quantized_bytes(plain, config), self._adapter_bytes(base_dir))
+        claim = claimed(loaded, self.device)
+        made_whole = self.weights == "random" or self.adapter_merge == "before"
+        if self.quantization is None or not made_whole:
+            return claim
+        return msgspec.structs.replace(claim, host_bytes=total(claim.host_bytes, plain))
+
+    def _plain_bytes(self, folder: Path, config: Mapping[str, Any]) -> int | None:
+        """Return the bytes of the weights before they are quantized."""
+        asked, stored = WIDTHS.get(self.dtype), stored_width(config)
+        if self.weights == "random":
+            weights = random_weights(config)
+            return None if weights is None else weights * (asked or stored or WIDTHS["float32"])
+        files = weight_bytes(folder)
+        if files is None:
+            return None
+        says_nothing = asked is None and self.quantization is None
+        if stored is None or says_nothing or "quantization_config" in config:
+            return _UNTOLD * files
+        return files * (asked or stored) // stored
+
+    def _quantized_bytes(self, plain: int | None, config: Mapping[str, Any]) -> int | None:
+        """Return the bytes of *plain* weights once quantized, embedding and output layer not."""
+        kept, width = embedding_weights(config), WIDTHS.get(self.dtype) or stored_width(config)
+        if self.quantization is None or plain is None or kept is None or width is None:
+            return plain
+        packed = max(0, plain // width - kept)
+        return min(plain, kept * width + packed * _BITS[self.quantization] // 8)
+
+    def _adapter_bytes(self, base_dir: Path) -> int | None:
+        """Return the bytes of the adapter, which is computed in 32 bits; 0 where there is none."""
+        if self.adapter is None:
+            return 0
+        folder = model_folder(self.adapter, self.adapter_revision, base_dir)
+        files = None if folder is None else weight_bytes(folder)
+        return None if files is None else _UNTOLD * files
 
     def _dependent(self) -> tuple[tuple[str, bool, str, bool], ...]:
         """Return key, whether it is written, what it goes with, whether that is there."""

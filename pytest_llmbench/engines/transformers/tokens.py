@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_llmbench.engines.fingerprint import files_fingerprint
-from pytest_llmbench.engines.transformers.folders import local_folder
+from pytest_llmbench.engines.model_files import located
 from pytest_llmbench.engines.transformers.libraries import Libraries
 from pytest_llmbench.engines.transformers.options import TransformersOptions
 from pytest_llmbench.engines.transformers.refusals import load_problem
@@ -90,7 +90,7 @@ def check_vocabulary(tokenizer: Any, vocabulary: int) -> None:
 def tokenizer_source(asked: TransformersOptions, base_dir: Path) -> tuple[str, bool]:
     """Return the folder or name that the tokenizer comes from, and whether it has its own key."""
     name = asked.tokenizer or asked.model
-    folder = local_folder(name, base_dir)
+    folder = located(name, base_dir)
     return str(folder) if folder.is_dir() else name, asked.tokenizer is not None
 
 
@@ -102,9 +102,9 @@ def tokenizer_fingerprint(folder: Path) -> str:
 def _tokenizer_problem(asked: TransformersOptions, base_dir: Path, exc: Exception) -> str:
     """Blame the key that the tokenizer comes from; a model's folder may have none."""
     if asked.tokenizer is not None:
-        folder = local_folder(asked.tokenizer, base_dir)
+        folder = located(asked.tokenizer, base_dir)
         return load_problem("tokenizer", asked.tokenizer, folder, exc)
-    folder = local_folder(asked.model, base_dir)
+    folder = located(asked.model, base_dir)
     problem = load_problem("model", asked.model, folder, exc)
     vocabularies = {path.name for path in _tokenizer_files(folder)} - _BESIDES
     if not folder.is_dir() or vocabularies:

@@ -1,0 +1,334 @@
+"""Our own rule: recorded rounds through the package's metrics, baseline and judge.
+
+What the plugin does around the judge is done here as it does it there: what is suspected is
+launched again, up to three times, each time judged on all launches.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from sessions import EVERY, METRICS, Cell, Session
+
+from pytest_llmbench.baselines.session import baseline_session
+from pytest_llmbench.config import Config
+from pytest_llmbench.config.load import DEFAULT_SAMPLING
+from pytest_llmbench.domain.baseline import Baseline, BaselineSession
+from pytest_llmbench.domain.case import Case, Parameters
+from pytest_llmbench.domain.gate import Gates
+from pytest_llmbench.domain.record import (
+    CaseRecord,
+    Environment,
+    ModelFacts,
+    Readings,
+    VariantRecord,
+)
+from pytest_llmbench.domain.suite import Message, Prompt
+from pytest_llmbench.domain.trace import Contention, Round, Trace
+from pytest_llmbench.domain.variant import Variant
+from pytest_llmbench.domain.verdict import Verdict, VerdictKind
+from pytest_llmbench.metrics.case import case_metrics
+from pytest_llmbench.metrics.relative import relative_metrics
+from pytest_llmbench.metrics.taint import Machine, round_pace, taint
+from pytest_llmbench.runner.confirm import HOPELESS, LAUNCHES, is_suspected
+from pytest_llmbench.runner.judged import Judged
+from pytest_llmbench.runner.sampled import LEAST_ROUNDS
+from pytest_llmbench.verdict.alarms import SUSPICIOUS, Alarms
+from pytest_llmbench.verdict.context import Context
+from pytest_llmbench.verdict.disturbance import disturbance
+from pytest_llmbench.verdict.judge import judge_case, judge_variant
+
+HERE = Environment(identity={"processor": "recorded"}, context={})
+REFERENCE = "llamacpp-f16"
+
+
+class Ours:
+    """The package's judge.
+
+    Args:
+        interleaved: whether the ratio to the reference may be used.
+        confirmed: whether suspicions are launched again.
+    """
+
+    def __init__(self, *, interleaved: bool = True, confirmed: bool = True) -> None:
+        self._reference = REFERENCE if interleaved else None
+        self._launches = LAUNCHES if confirmed else 0
+
+    def judge(
+        self, baseline: Sequence[Session], now: Session, fresh: Sequence[Session]
+    ) -> set[Cell]:
+        """Return the accused cells, whole variants among them."""
+        return {cell for cell, kind in self.told(baseline, now, fresh).items() if kind in _BAD}
+
+    def told(
+        self, baseline: Sequence[Session], now: Session, fresh: Sequence[Session]
+    ) -> dict[Cell, VerdictKind]:
+        """Return what is said of every cell and of every variant as a whole."""
+        bench = _Bench(baseline, now, tuple(fresh)[: self._launches], self._reference)
+        said: dict[Cell, VerdictKind] = {}
+        for key in bench.keys:
+            for verdict in bench.case(key):
+                if verdict.metric in METRICS:
+                    said[Cell(*key, verdict.metric)] = verdict.kind
+        for variant in dict.fromkeys(variant for variant, _ in bench.keys):
+            for verdict in bench.variant(variant):
+                if verdict.metric in METRICS:
+                    said[Cell(variant, EVERY, verdict.metric)] = verdict.kind
+        return said
+
+
+_BAD = (VerdictKind.REGRESSED,)
+
+
+def stopped_after(baseline: Sequence[Session], now: Session) -> dict[tuple[str, str], int]:
+    """Return after how many of its rounds the runner would have stopped each case of *now*."""
+    bench = _Bench(baseline, now, (), REFERENCE)
+    return {key: bench.stops(key) for key in bench.keys}
+
+
+class _Bench:
+    """A session, replayed: measures by looking things up."""
+
+    def __init__(
+        self,
+        baseline: Sequence[Session],
+        now: Session,
+        fresh: tuple[Session, ...],
+        reference: str | None,
+    ) -> None:
+        self.keys = list(dict.fromkeys((cell.variant, cell.prompt) for cell in now.cells))
+        self._launches = (now, *fresh)
+        self._reference = reference
+        kept = tuple(_kept(session, reference) for session in baseline)
+        before = Baseline(schema_version=2, machine="recorded", name="main", sessions=kept)
+        paces = [s.readings.pace_s for s in kept if s.readings.pace_s] + [_pace(now)]
+        self._machine = Machine(processors=2, pace_s=min(paces))
+        self._records: dict[str, CaseRecord] = {}
+        variants = list(dict.fromkeys(variant for variant, _ in self.keys))
+        self._context = Context(
+            environment=HERE,
+            baseline=before,
+            cases=tuple(_case(*key) for key in self.keys),
+            records=self._records,
+            lives={name: _life(name) for name in variants},
+            machine=lambda _: self._machine,
+            readings=lambda: Readings(pace_s=_pace(now)),
+            reference=reference,
+            alarms=Alarms(
+                cases=len(self.keys) * len(METRICS), variants=len(variants) * len(METRICS)
+            ),
+        )
+        for key in self.keys:
+            self._measure(key, 1)
+
+    def case(self, key: tuple[str, str]) -> tuple[Verdict, ...]:
+        verdicts = self._look(key)
+        chance = self._context.alarms.suspected_case
+        for launched in range(1, len(self._launches)):
+            if not is_suspected(verdicts, SUSPICIOUS if launched > 1 else chance):
+                break
+            self._measure(key, 1 + launched)
+            verdicts = self._look(key)
+        return verdicts
+
+    def stops(self, key: tuple[str, str]) -> int:
+        """Return after how many rounds nothing more is to be decided."""
+        whole = self._records[_case(*key).key]
+        clean = 0
+        for count, entry in enumerate(whole.rounds, start=1):
+            clean += taint(entry.contention, self._machine) is None
+            if clean >= LEAST_ROUNDS and self._decided(key, whole.rounds[:count]):
+                return count
+        return len(whole.rounds)
+
+    def _decided(self, key: tuple[str, str], rounds: Sequence[Round]) -> bool:
+        case = _case(*key)
+        record = msgspec.structs.replace(
+            self._records[case.key],
+            rounds=tuple(rounds),
+            metrics=case_metrics(rounds, case.prompt, None, machine=self._machine, quality=False),
+        )
+        return Judged(_config([key[0]]), self._context, comparing=True).decides(record)
+
+    def variant(self, name: str) -> tuple[Verdict, ...]:
+        verdicts = judge_variant(name, self._context, Gates())
+        for launched in range(1, len(self._launches)):
+            if not is_suspected(verdicts, HOPELESS if launched > 1 else SUSPICIOUS):
+                break
+            for key in self.keys:
+                if key[0] == name:
+                    self._measure(key, 1 + launched)
+            verdicts = judge_variant(name, self._context, Gates())
+        return verdicts
+
+    def _look(self, key: tuple[str, str]) -> tuple[Verdict, ...]:
+        return judge_case(self._records[_case(*key).key], self._context, Gates())
+
+    def _measure(self, key: tuple[str, str], launches: int) -> None:
+        record = _record(key, self._launches[:launches], self._reference, self._machine)
+        self._records[record.case.key] = record
+
+
+def _config(variants: Iterable[str]) -> Config:
+    """Return a configuration whose cases all have the default gates."""
+    return Config(
+        source=Path("recorded"),
+        reference=REFERENCE,
+        variants={
+            name: Variant(
+                id=name, engine="recorded", options={}, base_dir=Path(), python=None, host=None,
+                load_timeout_s=1.0, round_timeout_s=1.0, gates=Gates(),
+            )
+            for name in variants
+        },
+        suites={},
+        gates=Gates(),
+    )  # fmt: skip
+
+
+_KEPT: dict[tuple[int, str | None], tuple[Session, BaselineSession]] = {}
+"""Baseline sessions by the identity of what was recorded, which is kept alive with them."""
+
+
+def _kept(session: Session, reference: str | None) -> BaselineSession:
+    name = id(session), reference
+    if name not in _KEPT:
+        _KEPT[name] = session, _saved(session, reference)
+    return _KEPT[name][1]
+
+
+def _saved(session: Session, reference: str | None) -> BaselineSession:
+    pace = _pace(session)
+    machine = Machine(processors=2, pace_s=pace)
+    keys = list(dict.fromkeys((cell.variant, cell.prompt) for cell in session.cells))
+    records = [_record(key, (session,), reference, machine) for key in keys]
+    return baseline_session(
+        "2026-01-01T00:00:00+00:00",
+        HERE,
+        [_life(name) for name in dict.fromkeys(name for name, _ in keys)],
+        records,
+        reference=reference,
+        readings=Readings(pace_s=pace),
+        untimed={r.case.key for r in records if disturbance(r.rounds, machine)},
+    )
+
+
+def _record(
+    key: tuple[str, str], launches: Sequence[Session], reference: str | None, machine: Machine
+) -> CaseRecord:
+    case = _case(*key)
+    rounds = _all_rounds(key, launches)
+    relative = {}
+    if reference is not None and key[0] != reference:
+        others = _all_rounds((reference, key[1]), launches)
+        relative = relative_metrics(rounds, others, reference, machine)
+    return CaseRecord(
+        case=case,
+        rounds=rounds,
+        memory=None,
+        metrics=case_metrics(rounds, case.prompt, None, machine=machine, quality=False),
+        text="",
+        finish_reason="length",
+        error=None,
+        relative=relative,
+    )
+
+
+def _all_rounds(key: tuple[str, str], launches: Sequence[Session]) -> tuple[Round, ...]:
+    return tuple(
+        msgspec.structs.replace(entry, launch=launch)
+        for launch, session in enumerate(launches)
+        for entry in _rounds(session.figures, *key)
+    )
+
+
+def _rounds(
+    figures: Mapping[tuple[str, str, str], tuple[float, ...]], variant: str, prompt: str
+) -> Iterable[Round]:
+    columns = {field: f for (v, p, field), f in figures.items() if (v, p) == (variant, prompt)}
+    for turn in range(len(columns["itl_s"])):
+        yield _round(turn, {field: column[turn] for field, column in columns.items()})
+
+
+def _round(turn: int, figures: Mapping[str, float]) -> Round:
+    """Return a round whose first token and whose median gap are those recorded."""
+    first, gap = figures["ttft_s"] * 1e9, figures["itl_s"] * 1e9
+    wall_s = figures["latency_s"]
+    paces = tuple(value for name, value in figures.items() if name.startswith("pace_"))
+    return Round(
+        trace=Trace(
+            arrivals="tokens",
+            stamps_ns=tuple(round(first + number * gap) for number in range(4)),
+            first_response_ns=None,
+            token_ids=(1, 2, 3, 4),
+            output_tokens=4,
+            prompt_tokens=8,
+            cached_prompt_tokens=0,
+            tokenize_ns=None,
+            text="",
+            finish_reason="length",
+            timings=None,
+        ),
+        contention=Contention(
+            wall_s=wall_s,
+            run_delay_s=figures["run_delay_share"] * wall_s,
+            involuntary_switches=0,
+            steal_s=figures["steal_share"] * wall_s,
+            load_1m=None,
+            gpu_clock_reasons=None,
+            gpu_temperature_c=None,
+            paces_s=paces,
+        ),
+        turn=turn,
+    )
+
+
+def _pace(session: Session) -> float:
+    rounds = [
+        entry
+        for key in dict.fromkeys((cell.variant, cell.prompt) for cell in session.cells)
+        for entry in _rounds(session.figures, *key)
+    ]
+    return min(round_pace(entry.contention) or 1.0 for entry in rounds)
+
+
+@functools.cache
+def _case(variant: str, prompt: str) -> Case:
+    return Case(
+        suite="recorded",
+        variant=variant,
+        prompt=Prompt(
+            id=prompt,
+            messages=(Message(role="user", content=prompt),),
+            task=None,
+            expect=None,
+            score=None,
+            source="recorded",
+        ),
+        parameters=Parameters(
+            max_new_tokens=4, temperature=0.0, seed=0, top_p=1.0, top_k=0, length="fixed",
+            chat=None,
+        ),
+        sampling=DEFAULT_SAMPLING,
+    )  # fmt: skip
+
+
+@functools.cache
+def _life(name: str) -> VariantRecord:
+    return VariantRecord(
+        id=name,
+        config={},
+        facts=ModelFacts(
+            identity={"model": name},
+            settings={},
+            model_bytes=None,
+            context_tokens=None,
+            device="cpu",
+        ),
+        life_cycle={},
+        warnings=(),
+        error=None,
+    )

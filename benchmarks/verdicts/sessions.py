@@ -1,0 +1,115 @@
+"""Recorded sessions, and slowdowns planted in them on purpose."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from neighbours import CONDITIONS
+
+HERE = Path(__file__).parent
+RECORDINGS = HERE / "recordings"
+
+METRICS = ("itl_s", "ttft_s")
+"""What is judged of every round: its median gap between tokens, its time to the first token."""
+
+TIMES = ("ttft_s", "itl_s", "itl_p10_s", "latency_s")
+"""The fields that a slower engine makes longer."""
+
+EVERY = "*"
+"""In place of a prompt: the whole variant is accused."""
+
+
+class Cell(NamedTuple):
+    """What is accused or not: one metric of one variant under one prompt, or under all."""
+
+    variant: str
+    prompt: str
+    metric: str
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """A line of a recording: what record.py writes."""
+
+    fields: tuple[str, ...]
+    rounds: dict[str, dict[str, tuple[tuple[float, ...], ...]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """One launch of every variant.
+
+    Attributes:
+        figures: what each round showed, in the rounds' order, by variant, prompt and field.
+    """
+
+    figures: Mapping[tuple[str, str, str], tuple[float, ...]]
+
+    @functools.cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """What can be accused, in the recording's order."""
+        return tuple(Cell(*key) for key in self.figures if key[2] in METRICS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plant:
+    """A slowdown on purpose: which variant, under which prompt (``None``: all), by what share."""
+
+    variant: str
+    prompt: str | None
+    slowdown: float
+
+    def hits(self, variant: str, prompt: str) -> bool:
+        """Return whether the rounds of *variant* under *prompt* are slower."""
+        return variant == self.variant and self.prompt in (None, prompt)
+
+
+def recordings(folder: Path) -> dict[str, tuple[Session, ...]]:
+    """Return the recorded sessions by condition, the quiet ones first.
+
+    Raises:
+        ValueError: nothing is recorded there, or a line is not a session.
+    """
+    order = {condition: place for place, condition in enumerate(CONDITIONS)}
+    files = sorted(folder.glob("*.jsonl"), key=lambda file: order.get(file.stem, len(order)))
+    if not files:
+        raise ValueError(
+            f"nothing is recorded in {folder}; type: python {HERE / 'record.py'} quiet 14"
+        )
+    return {file.stem: tuple(_sessions(file)) for file in files}
+
+
+def _sessions(file: Path) -> Iterator[Session]:
+    for number, line in enumerate(file.read_bytes().splitlines(), 1):
+        try:
+            yield session_of(msgspec.json.decode(line, type=Recorded))
+        except (msgspec.DecodeError, ValueError) as exc:
+            raise ValueError(f"{file}:{number} is not a whole session; delete that line") from exc
+
+
+def session_of(recorded: Recorded) -> Session:
+    """Return the session of one line; every round must have a figure for every field."""
+    return Session(
+        figures={
+            (variant, prompt, field): tuple(column)
+            for variant, prompts in recorded.rounds.items()
+            for prompt, rounds in prompts.items()
+            for field, column in zip(recorded.fields, zip(*rounds, strict=True), strict=True)
+        }
+    )
+
+
+def slowed(session: Session, plant: Plant) -> Session:
+    """Return *session* with all times that *plant* hits longer by its share."""
+    return Session(
+        figures={
+            (variant, prompt, field): tuple(figure * (1 + plant.slowdown) for figure in column)
+            if field in TIMES and plant.hits(variant, prompt)
+            else column
+            for (variant, prompt, field), column in session.figures.items()
+        }
+    )

@@ -1,0 +1,101 @@
+"""One variant ÷ another, from rounds that took turns: what slows the machine cancels out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from pytest_llmbench.domain.metric import CATALOGUE, Kind, Metric
+from pytest_llmbench.domain.record import Relative
+from pytest_llmbench.domain.trace import Round
+from pytest_llmbench.metrics.case import clean_rounds, round_spread, session_statistic
+from pytest_llmbench.metrics.rounds import round_metrics
+from pytest_llmbench.metrics.taint import Machine
+
+_MEDIAN_OF_NORMALS: Final = math.sqrt(math.pi / 2)
+"""Standard error of a median in those of a mean, of many normal values."""
+
+_Turn = tuple[int, int]
+
+
+def relative_metrics(
+    rounds: Sequence[Round], others: Sequence[Round], to: str, machine: Machine
+) -> dict[str, Relative]:
+    """Return every noisy metric of *rounds* as a multiple of that of *others*, by name.
+
+    A launch's ratio is the median over the turns in which both were undisturbed, two at least;
+    where there are fewer, it is the ratio of the two statistics of that launch. Launches that
+    only one of the two has say nothing; a metric that one of them lacks, or that is zero, is
+    absent.
+
+    Args:
+        rounds: of the variant.
+        others: of the variant *to*, whose rounds alternated with these.
+        to: its name.
+        machine: to tell disturbed rounds.
+    """
+    mine, theirs = _counted(rounds, machine), _counted(others, machine)
+    found = {
+        name: _relative(CATALOGUE[name], mine, theirs, to)
+        for name in CATALOGUE
+        if CATALOGUE[name].kind is Kind.NOISY
+    }
+    return {name: relative for name, relative in found.items() if relative is not None}
+
+
+def _counted(rounds: Sequence[Round], machine: Machine) -> dict[_Turn, Mapping[str, float]]:
+    clean = clean_rounds(rounds, machine)
+    return {
+        (entry.launch, entry.turn): round_metrics(entry.trace)
+        for entry, counts in zip(rounds, clean, strict=True)
+        if counts
+    }
+
+
+def _relative(
+    metric: Metric,
+    mine: Mapping[_Turn, Mapping[str, float]],
+    theirs: Mapping[_Turn, Mapping[str, float]],
+    to: str,
+) -> Relative | None:
+    launches, errors = list[float](), list[float]()
+    for launch in sorted({turn[0] for turn in mine} & {turn[0] for turn in theirs}):
+        ours, its = (_of_launch(side, launch, metric.name) for side in (mine, theirs))
+        if ours and its:
+            ratio, error = _of_one_launch(metric, ours, its)
+            launches.append(ratio)
+            errors.append(error)
+    if not launches:
+        return None
+    return Relative(
+        to=to,
+        value=math.exp(float(np.mean(launches))),
+        launches=tuple(math.exp(ratio) for ratio in launches),
+        error=math.sqrt(sum(error**2 for error in errors)) / len(errors),
+    )
+
+
+def _of_launch(
+    side: Mapping[_Turn, Mapping[str, float]], launch: int, name: str
+) -> dict[int, float]:
+    """Return the logarithms of one metric by turn."""
+    return {
+        turn: math.log(values[name])
+        for (number, turn), values in side.items()
+        if number == launch and values.get(name, 0.0) > 0
+    }
+
+
+def _of_one_launch(
+    metric: Metric, ours: Mapping[int, float], its: Mapping[int, float]
+) -> tuple[float, float]:
+    """Return the logarithm of the ratio in one launch, and its standard error."""
+    pairs = [ours[turn] - its[turn] for turn in ours.keys() & its.keys()]
+    if len(pairs) >= 2:
+        spread = round_spread(pairs, metric.statistic) * _MEDIAN_OF_NORMALS
+        return float(np.median(pairs)), spread / math.sqrt(len(pairs))
+    one, other = (session_statistic(list(s.values()), metric.statistic) for s in (ours, its))
+    return one - other, 0.0

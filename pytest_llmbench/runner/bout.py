@@ -1,0 +1,68 @@
+"""One bout: the cases of one prompt, their rounds in turns over the variants, in random order.
+
+A slow minute hits all of them alike, so that one variant ÷ another stays true. A variant alone
+has its bouts to itself; the steps are the same.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+from pytest_llmbench.domain.case import Case
+from pytest_llmbench.runner.sampled import Sampled
+
+
+def bout_of(case: Case) -> str:
+    """Return the name of the bout of *case*: what it has in common with other variants' cases."""
+    return f"{case.suite}/{case.prompt.id}-{case.parameters.label}"
+
+
+def run_bout(
+    members: Sequence[Sampled],
+    *,
+    companions: Collection[str],
+    focus: Callable[[Sampled], None],
+    chance: random.Random,
+    turns: Iterator[int],
+    wait: Callable[[], None] = lambda: None,
+) -> None:
+    """Measure *members*; what one of them refuses ends that one alone.
+
+    Args:
+        members: one case a variant.
+        companions: the variants that go on for as long as any other does, so that every round
+            has its turn's counterpart.
+        focus: makes a member's worker the only one that runs.
+        chance: the order of every turn.
+        turns: numbers for them.
+        wait: called after a turn that other work disturbed; returns when that paused.
+    """
+    for member in _shuffled(members, chance):
+        focus(member)
+        member.warm_up()
+    while due := _due(members, companions):
+        turn = next(turns)
+        for member in _shuffled(due, chance):
+            focus(member)
+            member.round(turn)
+        if any(member.crowded for member in due):
+            wait()
+    for member in members:
+        focus(member)
+        member.finish()
+
+
+def _due(members: Sequence[Sampled], companions: Collection[str]) -> list[Sampled]:
+    """Return who has a round in the next turn; nobody, where nobody wants one."""
+    wanting = [member for member in members if member.wants_more]
+    return [
+        member
+        for member in members
+        if member in wanting
+        or (wanting and member.case.variant in companions and member.error is None)
+    ]
+
+
+def _shuffled(members: Sequence[Sampled], chance: random.Random) -> list[Sampled]:
+    return chance.sample(list(members), len(members))

@@ -1,0 +1,134 @@
+"""All rounds of a session by case, and the records that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from pytest_llmbench.domain.case import Case
+from pytest_llmbench.domain.record import CaseRecord, Relative
+from pytest_llmbench.domain.trace import Contention, Memory, Round
+from pytest_llmbench.metrics.case import case_metrics
+from pytest_llmbench.metrics.relative import relative_metrics
+from pytest_llmbench.metrics.taint import Machine, round_pace
+from pytest_llmbench.runner.sampled import Sampled
+
+
+class Pace:
+    """The best pace that each host was seen at, this one under ``None``; seconds.
+
+    Args:
+        known_s: the best pace of this host in earlier sessions.
+    """
+
+    def __init__(self, known_s: float | None) -> None:
+        self._best: dict[str | None, float] = {} if known_s is None else {None: known_s}
+
+    def see(self, host: str | None, contention: Contention) -> None:
+        """Remember the pace of one round."""
+        pace = round_pace(contention)
+        if pace is not None:
+            self._best[host] = min(pace, self._best.get(host, pace))
+
+    def best_s(self, host: str | None) -> float | None:
+        """Return the best so far; ``None`` before the first."""
+        return self._best.get(host)
+
+
+class Measurements:
+    """What was measured of each case, over all launches.
+
+    Attributes:
+        records: the cases that are complete, by key.
+    """
+
+    def __init__(self) -> None:
+        self.records: dict[str, CaseRecord] = {}
+        self._rounds: dict[str, tuple[Round, ...]] = {}
+        self._memory: dict[str, Memory] = {}
+        self._warmup_s: dict[str, float] = {}
+
+    def take(self, sampled: Sampled) -> None:
+        """Add the rounds of one launch."""
+        key = sampled.case.key
+        self._rounds[key] = (*self._rounds.get(key, ()), *sampled.rounds)
+        self._warmup_s[key] = self._warmup_s.get(key, 0.0) + sampled.warmup_s
+        if sampled.memory is not None:
+            self._memory[key] = sampled.memory
+
+    def has_memory(self, key: str) -> bool:
+        """Whether the memory of the case *key* was read."""
+        return key in self._memory
+
+    def forget(self, key: str) -> None:
+        """Begin the case *key* anew."""
+        for kept in (self.records, self._rounds, self._memory, self._warmup_s):
+            kept.pop(key, None)
+
+    def record(
+        self, case: Case, machine: Machine, *, other: Case | None, quality: bool
+    ) -> CaseRecord:
+        """Return *case* with all of its rounds.
+
+        Args:
+            case: at least one round of it was taken.
+            machine: to tell disturbed rounds.
+            other: the case of the variant that it took turns with and is held against.
+            quality: whether its text means anything.
+        """
+        rounds = self._rounds[case.key]
+        memory = self._memory.get(case.key)
+        last = rounds[-1].trace
+        return CaseRecord(
+            case=case,
+            rounds=rounds,
+            memory=memory,
+            metrics=case_metrics(rounds, case.prompt, memory, machine=machine, quality=quality),
+            text=last.text,
+            finish_reason=last.finish_reason,
+            error=None,
+            warmup_s=self._warmup_s[case.key],
+            relative=self._relative(rounds, other, machine),
+        )
+
+    def draft(self, case: Case, rounds: Sequence[Round], machine: Machine) -> CaseRecord:
+        """Return *case* as it would be with *rounds* after those of earlier launches."""
+        every = (*self._rounds.get(case.key, ()), *rounds)
+        return CaseRecord(
+            case=case,
+            rounds=every,
+            memory=None,
+            metrics=case_metrics(every, case.prompt, None, machine=machine, quality=False),
+            text=None,
+            finish_reason=None,
+            error=None,
+        )
+
+    def _relative(
+        self, rounds: Sequence[Round], other: Case | None, machine: Machine
+    ) -> dict[str, Relative]:
+        if other is None:
+            return {}
+        launches = {entry.turn: entry.launch for entry in rounds}
+        # The other's processes are counted on their own: here they are called as those of the
+        # rounds that they took turns with.
+        others = [
+            msgspec.structs.replace(entry, launch=launches[entry.turn])
+            for entry in self._rounds.get(other.key, ())
+            if entry.turn in launches
+        ]
+        return relative_metrics(rounds, others, other.variant, machine) if others else {}
+
+
+def failed(case: Case, error: str) -> CaseRecord:
+    """Return the record of a case that could not be measured."""
+    return CaseRecord(
+        case=case,
+        rounds=(),
+        memory=None,
+        metrics={},
+        text=None,
+        finish_reason=None,
+        error=error,
+    )

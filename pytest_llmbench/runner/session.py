@@ -1,0 +1,197 @@
+"""One session: plan, bench, judge and confirming wired together, for pytest and the self-test.
+
+Who measures what, when and how often is the same for both, and so are the verdicts: what the
+self-test proves of the gate holds for a test run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+from pytest_llmbench.baselines.session import baseline_session
+from pytest_llmbench.config import Config
+from pytest_llmbench.domain.baseline import Baseline, BaselineSession
+from pytest_llmbench.domain.case import Case
+from pytest_llmbench.domain.record import Environment, SessionRecord, VariantRecord
+from pytest_llmbench.domain.variant import Variant
+from pytest_llmbench.domain.verdict import Verdict
+from pytest_llmbench.errors import EngineNotInstalledError
+from pytest_llmbench.metrics.taint import Machine
+from pytest_llmbench.probes.nvml import Nvml
+from pytest_llmbench.runner.bench import Bench
+from pytest_llmbench.runner.confirm import Confirming
+from pytest_llmbench.runner.control import reference_again
+from pytest_llmbench.runner.crews import Interleave
+from pytest_llmbench.runner.judged import Judged, alarms_for
+from pytest_llmbench.runner.planning import plan_cases
+from pytest_llmbench.runner.progress import Progress
+from pytest_llmbench.verdict.context import Context
+from pytest_llmbench.verdict.disturbance import disturbance
+
+
+class Session:
+    """Measures and judges the selected cases.
+
+    Args:
+        config: variants, gates, and which variant is the reference.
+        cases: all that will be asked for; nothing else is measured.
+        environment: where it runs.
+        baseline: what is compared with.
+        progress: told what is being done.
+        nvml: tells the memory of GPUs.
+        mode: how variants are put together.
+        launches: in how many fresh processes each case is measured.
+        slowdowns: planted regressions by variant, as shares.
+        strict: a variant whose engine is not installed has failed, and is not skipped.
+        comparing: whether a baseline was wanted at all.
+        twins: for a variant the one that it is held against side by side.
+        other_context: what of the environment's context is not so for twins.
+
+    Attributes:
+        plan: which cases go together.
+        apart: why variants are not loaded together, as sentences.
+        bench: measures.
+        judged: judges, and keeps the verdicts that stand.
+        confirming: measures again what is about to fail for its times.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        cases: Sequence[Case],
+        *,
+        environment: Environment,
+        baseline: Baseline | None,
+        progress: Progress,
+        nvml: Nvml | None = None,
+        mode: Interleave = "auto",
+        launches: int = 1,
+        slowdowns: Mapping[str, float] | None = None,
+        strict: bool = False,
+        comparing: bool = True,
+        twins: Mapping[str, Variant] | None = None,
+        other_context: Mapping[str, str] | None = None,
+    ) -> None:
+        self._config = config
+        self.plan, self.apart = plan_cases(
+            config,
+            cases,
+            mode=mode,
+            launches=launches,
+            nvml=nvml,
+            baseline=baseline,
+            twins=twins or {},
+        )
+        self.bench = Bench(
+            self.plan,
+            progress,
+            processors=os.cpu_count() or 1,
+            slowdowns=slowdowns,
+            strict=strict,
+            pace_s=best_pace(baseline, environment),
+            decides=lambda record: self.judged.decides(record),  # noqa: PLW0108 — comes below
+        )
+        context = Context(
+            environment=environment,
+            baseline=baseline,
+            cases=tuple(cases),
+            records=self.bench.cases,
+            lives=self.bench.variants,
+            machine=self.bench.machine,
+            readings=self.bench.readings,
+            reference=config.reference,
+            twins=self.plan.twins,
+            other_context=other_context or {},
+            alarms=alarms_for(config, cases),
+        )
+        self.judged = Judged(config, context, comparing=comparing or bool(twins))
+        self.confirming = Confirming(self.bench, self.judged, progress)
+
+    def life(self, variant: str) -> tuple[VariantRecord, tuple[Verdict, ...]]:
+        """Judge *variant* as a whole, then free it, and its twin, and judge its life.
+
+        Raises:
+            EngineNotInstalledError: its engine is absent.
+        """
+        whole = self.confirming.variant(variant)
+        record = self.bench.lives.whole(variant)
+        twin = self.plan.twins.get(variant)
+        if twin is not None:
+            with contextlib.suppress(EngineNotInstalledError):  # it is then in its record
+                self.bench.lives.whole(twin)
+        return record, (*whole, *self.confirming.life(record))
+
+    def end_variant(self, variant: str) -> None:
+        """Free *variant*, which nothing needs any more, and what it is held against."""
+        self.bench.lives.end(variant)
+        if variant in self.plan.twins:
+            self.bench.lives.end(self.plan.twins[variant])
+
+    def last_measurements(self) -> tuple[list[tuple[str, Verdict]], dict[str, float]]:
+        """Judge the variants that nobody asked for as wholes; measure the reference again.
+
+        Returns:
+            The verdicts with their variants, and how the reference had changed.
+        """
+        names = dict.fromkeys(r.case.variant for r in list(self.bench.cases.values()))
+        unheard = [
+            (name, verdict)
+            for name in names
+            if self._own(name) and self.bench.absent(name) is None
+            for verdict in self.confirming.variant(name)
+        ]
+        return unheard, reference_again(self.bench)
+
+    def record(self, control: Mapping[str, float] | None = None) -> SessionRecord:
+        """Return all that is kept of the session, *control* being the reference's change."""
+        return self.judged.session(
+            [record for record in self.bench.cases.values() if self._own(record.case.variant)],
+            [record for record in self.bench.variants.values() if self._own(record.id)],
+            control,
+        )
+
+    def close(self) -> None:
+        """End every worker; what was measured stays."""
+        self.bench.close()
+
+    def _own(self, variant: str) -> bool:
+        """Whether *variant* is the configuration's, and no twin."""
+        return variant in self._config.variants
+
+
+def best_pace(baseline: Baseline | None, environment: Environment) -> float | None:
+    """Return this machine's best pace in the sessions of *baseline*, in seconds."""
+    sessions = baseline.sessions if baseline else ()
+    here = [s for s in sessions if s.environment.identity == environment.identity]
+    paces = [s.readings.pace_s for s in here if s.readings.pace_s is not None]
+    return min(paces, default=None)
+
+
+def kept_session(
+    record: SessionRecord, saved_at: str, machine: Callable[[str], Machine]
+) -> tuple[BaselineSession, frozenset[str]]:
+    """Return what a baseline keeps of *record*, and the keys of cases whose times it does not.
+
+    Times of cases that something else disturbed are no ground for later verdicts.
+
+    Args:
+        record: the session.
+        saved_at: its time, in ISO 8601.
+        machine: what is known of the machine of a variant, to tell disturbed rounds.
+    """
+    cases = [judged.record for judged in record.cases]
+    untimed = frozenset(
+        case.case.key for case in cases if disturbance(case.rounds, machine(case.case.variant))
+    )
+    kept = baseline_session(
+        saved_at,
+        record.environment,
+        (judged.record for judged in record.variants),
+        cases,
+        reference=record.reference,
+        readings=record.readings,
+        untimed=untimed,
+    )
+    return kept, untimed

@@ -1,0 +1,49 @@
+"""How surely a single verdict has to be right so that a whole session seldom cries wolf."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pytest_llmbench.domain.fact import Fact
+
+SESSION: Final = 0.01
+"""Sessions of unchanged code that may report a regression: one in a hundred, at most."""
+
+SUSPICIOUS: Final = 0.05
+"""Evidence that looks like this once in twenty times can't carry an ok; a variant as a whole is
+then measured again."""
+
+CONFIRMING: Final = 10.0
+"""A case is measured again from evidence so many times as weak as the verdict needs."""
+
+
+class Alarms(Fact, frozen=True, kw_only=True):
+    """How many things are judged on noisy metrics, known once the tests are collected.
+
+    Half of what a session may err is for the variants as wholes, half for single cases, and in
+    each half every one gets the same part (Bonferroni): a verdict stands when its test runs, it
+    can't wait for the others as Holm's procedure would. Metrics that restate one another count
+    once.
+
+    Attributes:
+        cases: cases times their groups of noisy gated metrics.
+        variants: variants times those groups.
+    """
+
+    cases: int = 1
+    variants: int = 1
+
+    @property
+    def of_case(self) -> float:
+        """The probability with which one case may be accused wrongly."""
+        return SESSION / 2 / max(1, self.cases)
+
+    @property
+    def of_variant(self) -> float:
+        """The probability with which one variant may be accused wrongly."""
+        return SESSION / 2 / max(1, self.variants)
+
+    @property
+    def suspected_case(self) -> float:
+        """From this probability down, a case is measured again before it may fail."""
+        return min(SUSPICIOUS, CONFIRMING * self.of_case)

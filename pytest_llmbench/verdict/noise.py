@@ -1,0 +1,165 @@
+"""How far apart sessions of unchanged code are: what all cases share, and what each has alone.
+
+A fresh process lands well or badly in memory, and on a quick or a slow minute: that shifts all
+cases of a variant together. More rounds or more cases don't average it out, only more launches
+and sessions do. What is left differs from case to case and averages out over them.
+
+The spread of launches is *moderated*: few sessions say little of their own spread, so what is
+assumed of the metric and what the other variants show count as some observations more. Source of
+the idea: Smyth, Linear models and empirical Bayes methods for assessing differential expression,
+Statistical Applications in Genetics and Molecular Biology 3 (2004).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_llmbench.domain.fact import Fact
+
+ASSUMED_FREEDOM: Final = 4.0
+"""Observations that the assumed spread of launches counts for."""
+
+MOST_FREEDOM_OF_OTHERS: Final = 4.0
+"""Observations that the other variants' spread counts for at most: they share slow minutes."""
+
+STRETCHES: Final = 4
+"""Into so many stretches the cases of a session are divided to see slow minutes."""
+
+_FEW_OF_STRETCH: Final = 4
+
+_OF_MEDIANS: Final = (1.0, 0.5, 0.4487, 0.2982, 0.2868, 0.2147, 0.2104, 0.1682, 0.1661, 0.1383)
+
+_MAD_TO_SD: Final = 1.4826
+_MEDIAN_OF_NORMALS: Final = math.sqrt(math.pi / 2)
+
+Grid = NDArray[np.float64]
+"""Logarithms of a metric, shape ``(launches or sessions, cases)``; NaN where there is none."""
+
+
+class Spread(Fact, frozen=True, kw_only=True):
+    """A variance with the degrees of freedom behind it; none is ``Spread(0, 0)``."""
+
+    variance: float
+    freedom: float
+
+
+class Split(Fact, frozen=True, kw_only=True):
+    """What a grid shows: the shared spread of its rows, and each cell's own standard deviation."""
+
+    shared: Spread
+    own: float
+
+
+def split(grid: Grid) -> Split:
+    """Return the shared and the own spread of *grid*, rows being sessions or launches.
+
+    Each case is centred on its median; what remains of a row is its shared shift, what remains
+    of a cell is its own. One row shows nothing.
+    """
+    rows = len(grid)
+    if rows < 2:
+        return Split(shared=Spread(variance=0.0, freedom=0.0), own=0.0)
+    centred = grid - median(grid, axis=0)
+    shifts = median(centred, axis=1)
+    shifts = shifts[np.isfinite(shifts)]
+    if len(shifts) < 2:
+        return Split(shared=Spread(variance=0.0, freedom=0.0), own=0.0)
+    shared = Spread(variance=float(np.var(shifts, ddof=1)), freedom=len(shifts) - 1.0)
+    return Split(shared=shared, own=_own(centred))
+
+
+def _own(centred: Grid) -> float:
+    """Return the standard deviation of cells about their row's shift."""
+    residual = centred - median(centred, axis=1)[:, None]
+    rows, cases = centred.shape
+    counted = int(np.isfinite(residual).sum())
+    freedom = counted * (rows - 1) / rows * (cases - 1) / cases
+    return math.sqrt(float(np.nansum(residual**2)) / freedom) if freedom > 0 else 0.0
+
+
+def moderated(assumed: float, seen: Iterable[Spread], others: Iterable[Spread]) -> Spread:
+    """Return the variance of one launch's shared shift.
+
+    Args:
+        assumed: standard deviation that is documented for the metric.
+        seen: what this variant's sessions and launches show.
+        others: what the other variants of the same sessions show.
+    """
+    own = list(seen)
+    rest = pooled(others)
+    weight = min(rest.freedom / 2, MOST_FREEDOM_OF_OTHERS)
+    return pooled(
+        [
+            Spread(variance=assumed**2, freedom=ASSUMED_FREEDOM),
+            *own,
+            Spread(variance=rest.variance, freedom=weight),
+        ]
+    )
+
+
+def pooled(spreads: Iterable[Spread]) -> Spread:
+    """Return several spreads as one, each weighing as much as the observations behind it."""
+    every = list(spreads)
+    freedom = sum(spread.freedom for spread in every)
+    if freedom == 0:
+        return Spread(variance=0.0, freedom=0.0)
+    total = sum(spread.variance * spread.freedom for spread in every)
+    return Spread(variance=total / freedom, freedom=freedom)
+
+
+def drift(changes: NDArray[np.float64]) -> float:
+    """Return the variance of slow minutes within one session, as the cases show it in order.
+
+    The medians of a few stretches of cases differ by more than the cases' own spread explains
+    where the machine had slow and quick minutes; then whole launches differ as well, and one
+    launch alone doesn't show it. 0 where there are too few cases to tell.
+
+    Args:
+        changes: of each case, in the order in which they were measured; NaN is left out.
+    """
+    finite = changes[np.isfinite(changes)]
+    if len(finite) < STRETCHES * _FEW_OF_STRETCH:
+        return 0.0
+    stretches = np.array_split(finite, STRETCHES)
+    middles = [float(np.median(stretch)) for stretch in stretches]
+    own = [error_of_median(stretch) ** 2 for stretch in stretches]
+    return max(0.0, float(np.var(middles, ddof=1)) - sum(own) / len(own))
+
+
+def of_median(count: int) -> float:
+    """Return the variance of the median of *count* values, in variances of one of them.
+
+    Those of few normal values stand in a table; beyond it the limit π/2 ÷ count, which errs
+    towards more. Source of the table: Teichroew, Tables of expected values of order statistics
+    and products of order statistics, Annals of Mathematical Statistics 27 (1956).
+    """
+    return _OF_MEDIANS[count - 1] if count <= len(_OF_MEDIANS) else math.pi / 2 / count
+
+
+def error_of_median(values: NDArray[np.float64]) -> float:
+    """Return the standard error of the median of *values*, by their median absolute deviation."""
+    finite = values[np.isfinite(values)]
+    if len(finite) < 3:
+        return 0.0
+    spread = _MAD_TO_SD * float(np.median(np.abs(finite - np.median(finite))))
+    return _MEDIAN_OF_NORMALS * spread / math.sqrt(len(finite))
+
+
+def median(grid: Grid, axis: int) -> Grid:
+    """Return the median of what there is; NaN where there is nothing.
+
+    numpy's own nanmedian takes ten times as long on grids as small as these.
+    """
+    if not grid.shape[axis]:
+        return np.full(grid.shape[1 - axis], np.nan)
+    ordered = np.sort(grid, axis=axis)  # NaN comes last
+    known = np.isfinite(grid).sum(axis=axis, keepdims=True)
+    low = np.take_along_axis(ordered, np.maximum(known - 1, 0) // 2, axis=axis)
+    high = np.take_along_axis(ordered, np.minimum(known // 2, grid.shape[axis] - 1), axis=axis)
+    found: Grid = ((low + high) / 2).squeeze(axis)
+    return found

@@ -1,0 +1,57 @@
+"""A slow machine is not a slow engine: did the machine's own workload change as much?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from statistics import median
+from typing import Final
+
+import msgspec
+
+from pytest_llmbench.domain.record import Readings
+from pytest_llmbench.domain.verdict import Verdict, VerdictKind
+from pytest_llmbench.units import format_percent
+
+SHARE: Final = 0.5
+"""Where the machine's own workload slowed by half as much as the metric, the machine is as likely
+to be the cause as the engine."""
+
+_WORKLOADS: Final = {
+    "calibration_s": "its memory-bound workload takes",
+    "pace_s": "a fixed piece of work takes",
+}
+
+
+def softened_by_machine(
+    verdict: Verdict, change: float, before: Iterable[Readings], now: Readings
+) -> Verdict:
+    """Return *verdict*, made inconclusive where the machine itself became slower.
+
+    Args:
+        verdict: on absolute times.
+        change: the logarithm of the worsening behind it.
+        before: what its workloads took in the sessions that it was held against.
+        now: what they take in this session.
+    """
+    if verdict.kind is not VerdictKind.REGRESSED:
+        return verdict
+    sessions = tuple(before)
+    for field, told in _WORKLOADS.items():
+        slowed = slowdown(sessions, now, field)
+        if slowed is not None and slowed >= SHARE * change:
+            clause = f"{told} {format_percent(math.expm1(slowed))} longer than in the baseline"
+            return msgspec.structs.replace(
+                verdict,
+                kind=VerdictKind.INCONCLUSIVE,
+                sentence=f"{verdict.sentence}, but the machine itself is slower: {clause}",
+                block=(*verdict.block, ("machine", clause)),
+            )
+    return verdict
+
+
+def slowdown(before: Iterable[Readings], now: Readings, field: str) -> float | None:
+    """Return the logarithm of how much longer the workload takes than in the median session."""
+    known = [value for readings in before if (value := getattr(readings, field))]
+    taken = getattr(now, field)
+    return math.log(taken / median(known)) if known and taken else None

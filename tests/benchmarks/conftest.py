@@ -1,0 +1,9 @@
+"""The benchmark's scripts import each other as files of one folder; so do these tests."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.support import ROOT
+
+sys.path.append(str(ROOT / "benchmarks" / "verdicts"))

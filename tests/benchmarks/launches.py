@@ -1,0 +1,36 @@
+"""Made-up launches: what is certain about them is what the tests ask for."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import numpy as np
+from sessions import Recorded, Session, session_of
+
+FIELDS = ("at_s", "ttft_s", "itl_s", "itl_p10_s", "latency_s", "run_delay_share")
+VARIANTS = ("large", "small")
+PROMPTS = ("short", "long")
+
+
+def launch(*, seed: int, rounds: int = 8, noise: float = 0.0) -> Session:
+    """One session of two variants and two prompts; times scatter by *noise* as a share."""
+    chance = np.random.default_rng(seed)
+    return session_of(
+        Recorded(
+            fields=FIELDS,
+            rounds={
+                variant: {
+                    prompt: tuple(
+                        _round(at, typical, chance, noise) for at, _ in zip(count(), range(rounds))
+                    )
+                    for prompt, typical in zip(PROMPTS, (0.1, 0.4), strict=True)
+                }
+                for variant in VARIANTS
+            },
+        )
+    )
+
+
+def _round(at: int, typical: float, chance: np.random.Generator, noise: float) -> tuple[float, ...]:
+    ttft, itl = typical * (1 + noise * chance.standard_normal(2))
+    return float(at), float(ttft), float(itl), float(itl * 0.9), float(ttft + 9 * itl), 0.01

@@ -1,0 +1,43 @@
+"""docs/verdicts.md has the numbers of the code, and what they come to."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+from tests.docs.detectable import (
+    absolute_table,
+    ratio_table,
+    side_by_side_table,
+    surely_found,
+)
+from tests.docs.pages import DOCS, code, rows, section
+
+PAGE = DOCS / "verdicts.md"
+NUMBERS = {code(row[0]): row[1] for row in rows(section(PAGE, "All numbers"))}
+
+
+@pytest.mark.parametrize(("name", "written"), NUMBERS.items())
+def test_numbers_are_those_of_the_code(name: str, written: str) -> None:
+    module, _, constant = name.rpartition(".")
+    value = getattr(importlib.import_module(f"pytest_llmbench.{module}"), constant)
+    share = written.endswith(" %")
+    stated = float(written.removesuffix(" %")) / (100 if share else 1)
+    assert stated == pytest.approx(value), f"{name}: the words of the page need it too"
+
+
+def test_there_are_some() -> None:
+    assert len(NUMBERS) > 20
+
+
+def test_what_can_be_detected() -> None:
+    """Write it anew with ``python -m tests.docs.detectable``."""
+    text = PAGE.read_text("utf-8")
+    assert absolute_table() in text
+    assert ratio_table() in text
+    assert side_by_side_table() in text
+
+
+def test_half_as_much_again_is_surely_found() -> None:
+    assert max(surely_found()) < 1.5

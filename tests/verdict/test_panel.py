@@ -1,0 +1,156 @@
+"""One metric of a variant, all cases at once: numbers by hand, and what is not there."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from pytest_llmbench.verdict.noise import ASSUMED_FREEDOM, Spread, of_median
+from pytest_llmbench.verdict.panel import mean, welch
+
+from .panels import ASSUMED, make_panel
+
+NAN = math.nan
+
+# R's own example, `t.test(extra ~ group, data = sleep)` (Student's data of 1908), prints
+# t = -1.8608, df = 17.776, p-value = 0.07939.
+SLEEP = (
+    (0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0),
+    (1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4),
+)
+
+
+def test_welch_and_satterthwaite_by_a_published_example():
+    one, other = (np.array(values) for values in SLEEP)
+    found = welch(
+        float(other.mean() - one.mean()),
+        Spread(variance=float(one.var(ddof=1)), freedom=9),
+        1 / 10,
+        float(other.var(ddof=1)) / 10,
+        9,
+    )
+    assert found.change / found.error == pytest.approx(1.8608, abs=5e-5)
+    assert found.freedom == pytest.approx(17.776, abs=5e-4)
+    assert 2 * found.p_worse(0.0) == pytest.approx(0.07939, abs=5e-6)
+
+
+# --- by hand -----------------------------------------------------------------------------------
+
+
+def test_one_session_has_the_assumed_spread_on_both_sides():
+    found = make_panel([0.3], [[0.1]]).of_case("c0")
+    assert found.change == pytest.approx(0.2)
+    assert found.error == pytest.approx(ASSUMED * math.sqrt(2))
+    assert found.freedom == pytest.approx(ASSUMED_FREEDOM)
+
+
+@pytest.mark.parametrize("launches", [1, 2, 4])
+@pytest.mark.parametrize("sessions", [1, 2, 5])
+def test_launches_and_sessions_by_hand(launches, sessions):
+    found = make_panel([[0.3]] * launches, [[0.1]] * sessions).of_case("c0")
+    freedom = ASSUMED_FREEDOM + launches - 1 + sessions - 1
+    variance = ASSUMED**2 * ASSUMED_FREEDOM / freedom
+    assert found.change == pytest.approx(0.2)
+    assert found.error == pytest.approx(math.sqrt(variance * (1 / launches + of_median(sessions))))
+    assert found.freedom == pytest.approx(freedom)
+
+
+def test_sessions_that_show_more_than_is_assumed_count():
+    found = make_panel([0.1], [[0.0], [0.2]]).of_case("c0")
+    variance = (ASSUMED_FREEDOM * ASSUMED**2 + 0.02) / (ASSUMED_FREEDOM + 1)
+    assert found.change == pytest.approx(0.0)
+    assert found.error == pytest.approx(math.sqrt(variance * 1.5))
+
+
+def test_other_variants_speak_for_one_that_says_little():
+    alone = make_panel([0.1], [[0.0], [0.0]])
+    heard = make_panel([0.1], [[0.0], [0.0]], others=(Spread(variance=0.01, freedom=8),))
+    assert heard.of_case("c0").error > alone.of_case("c0").error
+    assert heard.shared().freedom == alone.shared().freedom + 4
+
+
+def test_what_the_rounds_show_is_added():
+    calm = make_panel([0.1], [[0.0]]).of_case("c0")
+    rough = make_panel([0.1], [[0.0]], errors=[0.05]).of_case("c0")
+    assert rough.error == pytest.approx(math.hypot(calm.error, 0.05 * math.sqrt(2)))
+    assert rough.change == calm.change
+
+
+def test_a_case_s_own_part_is_added():
+    shared = [[0.0, 0.0, 0.0], [0.1, 0.1, 0.1]]
+    own = [[0.0, 0.0, 0.0], [0.0, 0.1, 0.2]]
+    calm, rough = (make_panel([0.2] * 3, past).of_case("c0") for past in (shared, own))
+    assert rough.error > calm.error
+
+
+def test_where_all_cases_move_together_the_variant_shows_it_no_surer():
+    now, past = [0.1] * 10, [[0.0] * 10] * 3
+    whole, case = make_panel(now, past).of_all(), make_panel(now, past).of_case("c0")
+    assert (whole.change, whole.error) == pytest.approx((case.change, case.error))
+
+
+def test_what_cases_have_for_themselves_averages_out_over_them():
+    generator = np.random.default_rng(1)
+    past = 0.05 * generator.standard_normal((5, 30))
+    panel = make_panel(0.05 * generator.standard_normal(30), past, assumed=0.005)
+    assert panel.of_all().error < panel.of_case("c0").error / 2
+
+
+def test_cases_that_changed_apart_widen_the_whole():
+    together = make_panel([0.1] * 8, [[0.0] * 8])
+    apart = make_panel(np.linspace(-0.4, 0.6, 8), [[0.0] * 8])
+    assert apart.of_all().change == pytest.approx(together.of_all().change)
+    assert apart.of_all().error > 2 * together.of_all().error
+
+
+def test_a_launch_weighs_as_much_as_it_has_cases():
+    full, single = [0.0] * 9, [1.0] + [NAN] * 8
+    found = make_panel([full, single], [[0.0] * 9]).of_all()
+    assert found.change == pytest.approx(1.0 / 10)
+
+
+def test_two_cases_of_twenty_that_got_slower_do_not_move_the_whole():
+    found = make_panel([0.5, 0.5] + [0.0] * 18, [[0.0] * 20] * 3).of_all()
+    assert found.change == pytest.approx(0.0)
+
+
+# --- what is not there -------------------------------------------------------------------------
+
+
+def test_what_is_not_there_now_or_was_not_there_before():
+    panel = make_panel([NAN, 0.1, 0.1], [[0.0, NAN, 0.0]])
+    assert panel.of_case("c0") is None
+    assert panel.of_case("c1") is None
+    assert panel.of_case("c2").change == pytest.approx(0.1)
+    assert panel.compared == 1
+
+
+def test_nothing_at_all():
+    for now, past in (([[NAN, NAN]], [[0.0, 0.0]]), ([[0.1, 0.1]], [[NAN, NAN]])):
+        panel = make_panel(now, past)
+        assert (panel.of_all(), panel.compared) == (None, 0)
+    empty = make_panel(np.empty((0, 2)), [[0.0, 0.0]])
+    assert (empty.of_all(), empty.of_case("c0"), empty.compared) == (None, None, 0)
+
+
+def test_a_session_that_lacks_a_case_counts_for_the_others():
+    panel = make_panel([0.1, 0.1], [[0.0, 0.0], [NAN, 0.0], [NAN, 0.0]])
+    assert panel.of_case("c0").error > panel.of_case("c1").error
+    assert panel.of_all().change == pytest.approx(0.1)
+
+
+def test_side_by_side_nothing_was_before():
+    found = make_panel([[0.1, 0.2], [0.1, 0.2]], np.empty((0, 2)))
+    assert found.of_case("c1").change == pytest.approx(0.2)
+    assert found.of_all().change == pytest.approx(0.15)
+    freedom = ASSUMED_FREEDOM + 1
+    expected = ASSUMED * math.sqrt(ASSUMED_FREEDOM / freedom / 2)
+    assert found.of_case("c0").error == pytest.approx(expected)
+
+
+def test_the_mean_of_what_there_is():
+    found = mean(np.array([[1.0, NAN, NAN], [3.0, 5.0, NAN]]))
+    assert found[:2].tolist() == [2.0, 5.0]
+    assert math.isnan(found[2])

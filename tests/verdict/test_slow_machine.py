@@ -1,0 +1,71 @@
+"""A slow machine is not a slow engine: when the machine's own workload takes a verdict's ground."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from pytest_llmbench.domain.record import Readings
+from pytest_llmbench.domain.verdict import Verdict, VerdictKind
+from pytest_llmbench.verdict.slow_machine import SHARE, slowdown, softened_by_machine
+
+BEFORE = (Readings(pace_s=1e-3, calibration_s=0.1),)
+CHANGE = math.log(1.3)
+SLOW = Verdict(
+    metric="itl_s", kind=VerdictKind.REGRESSED, sentence="slow", block=(("now", "4 ms"),), p=1e-9
+)
+JUST = math.exp(SHARE * CHANGE)
+
+
+def soft(**now):
+    return softened_by_machine(SLOW, CHANGE, BEFORE, Readings(**now))
+
+
+@pytest.mark.parametrize(
+    ("factor", "kind"),
+    [
+        (0.9, VerdictKind.REGRESSED),
+        (1.0, VerdictKind.REGRESSED),
+        (JUST * (1 - 1e-9), VerdictKind.REGRESSED),
+        (JUST * (1 + 1e-9), VerdictKind.INCONCLUSIVE),
+        (2.0, VerdictKind.INCONCLUSIVE),
+    ],
+)
+def test_half_of_the_change_is_enough(factor, kind):
+    assert soft(calibration_s=0.1 * factor).kind is kind
+    assert soft(pace_s=1e-3 * factor).kind is kind
+
+
+def test_it_says_what_became_slower():
+    found = soft(calibration_s=0.12, pace_s=1e-3)
+    clause = "its memory-bound workload takes 20 % longer than in the baseline"
+    assert found.sentence == f"slow, but the machine itself is slower: {clause}"
+    assert found.block == (("now", "4 ms"), ("machine", clause))
+    assert found.p == SLOW.p
+    clause = "a fixed piece of work takes 50 % longer than in the baseline"
+    assert soft(pace_s=1.5e-3).block[-1] == ("machine", clause)
+
+
+@pytest.mark.parametrize("kind", [k for k in VerdictKind if k is not VerdictKind.REGRESSED])
+def test_only_a_regression_loses_its_ground(kind):
+    verdict = Verdict(metric="itl_s", kind=kind, sentence="x")
+    now = Readings(calibration_s=9.0)
+    assert softened_by_machine(verdict, CHANGE, BEFORE, now) is verdict
+
+
+def test_what_was_not_read_says_nothing():
+    assert soft() is SLOW
+    now = Readings(calibration_s=9.0, pace_s=9.0)
+    assert softened_by_machine(SLOW, CHANGE, (), now) is SLOW
+    assert softened_by_machine(SLOW, CHANGE, (Readings(), Readings()), now) is SLOW
+
+
+def test_the_median_session_is_what_counts():
+    before = [Readings(pace_s=pace) for pace in (1.0, 9.0, 1.0)] + [Readings()]
+    assert slowdown(before, Readings(pace_s=2.0), "pace_s") == pytest.approx(math.log(2))
+
+
+def test_any_number_of_sessions_may_be_told():
+    found = softened_by_machine(SLOW, CHANGE, iter(BEFORE), Readings(pace_s=9.0))
+    assert found.kind is VerdictKind.INCONCLUSIVE
