@@ -44,23 +44,19 @@ def accused(written: dict[str, object]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for case in written["cases"]:
         for verdict in case["verdicts"]:
-            if verdict["verdict"] == "regressed":
+            if verdict["kind"] == "regressed":
                 found.setdefault(case["variant"], []).append(f"{case['id']} {verdict['metric']}")
-    for variant in written["variants"]:
+    for name, variant in written["variants"].items():
         for verdict in variant["verdicts"]:
-            if verdict["verdict"] == "regressed":
-                found.setdefault(variant["id"], []).append(f"as a whole {verdict['metric']}")
+            if verdict["kind"] == "regressed":
+                found.setdefault(name, []).append(f"as a whole {verdict['metric']}")
     return found
 
 
 def counted(written: dict[str, object]) -> Counter[str]:
     """Return how many verdicts of each kind there are."""
-    return Counter(
-        verdict["verdict"]
-        for part in ("cases", "variants")
-        for each in written[part]
-        for verdict in each["verdicts"]
-    )
+    every = (*written["cases"], *written["variants"].values())
+    return Counter(verdict["kind"] for each in every for verdict in each["verdicts"])
 
 
 def run(name: str, count: int, folder: Path, options: Sequence[str], condition: str) -> list[bool]:

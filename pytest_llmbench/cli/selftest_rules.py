@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
+from typing import Final
 
 from pytest_llmbench.cli.selftest_reach import SPEED, Reach
 from pytest_llmbench.domain.metric import CATALOGUE, Kind
@@ -18,9 +19,9 @@ from pytest_llmbench.domain.verdict import Verdict, VerdictKind
 from pytest_llmbench.units import format_percent
 from pytest_llmbench.verdict.words import plural
 
-_BAD = (VerdictKind.REGRESSED, VerdictKind.ERROR)
-_TOLD = (VerdictKind.OK, VerdictKind.IMPROVED, VerdictKind.REGRESSED)
-_GAPS = ("itl_s", "icl_s")
+_BAD: Final = (VerdictKind.REGRESSED, VerdictKind.ERROR)
+_TOLD: Final = (VerdictKind.OK, VerdictKind.IMPROVED, VerdictKind.REGRESSED)
+_GAPS: Final = ("itl_s", "icl_s")
 
 
 class Outcome(StrEnum):

@@ -103,9 +103,8 @@ class Sampled:
     @property
     def crowded(self) -> bool:
         """Whether other work kept the last round from its processors, and another is due."""
-        if not self.rounds or not self.wants_more:
-            return False
-        return crowding(self.rounds[-1].contention) is not None
+        crowded = bool(self.rounds) and crowding(self.rounds[-1].contention) is not None
+        return crowded and self.wants_more
 
     def warm_up(self) -> None:
         """Generate untimed. The first is the memory pass, unless no warm-up was asked for."""
