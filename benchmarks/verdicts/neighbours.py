@@ -1,7 +1,4 @@
-"""Other work on this machine: none, a busy loop that comes and goes, or one that stays.
-
-``shared`` is none of ours: whatever people do on the machine while it is measured.
-"""
+"""Other work on this machine: none, a busy loop that comes and goes, or one that stays."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-CONDITIONS = ("quiet", "shared", "bursty", "contended")
+CONDITIONS = ("quiet", "bursty", "contended")
 
 _BURSTY = """
 import os, random, time

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 
 import msgspec
 from sessions import EVERY, METRICS, Cell, Session
@@ -36,6 +37,7 @@ from pytest_llmbench.metrics.taint import Machine, round_pace, taint
 from pytest_llmbench.runner.confirm import HOPELESS, LAUNCHES, is_suspected
 from pytest_llmbench.runner.judged import Judged
 from pytest_llmbench.runner.sampled import LEAST_ROUNDS
+from pytest_llmbench.runner.session import usual_pace
 from pytest_llmbench.verdict.alarms import SUSPICIOUS, Alarms
 from pytest_llmbench.verdict.context import Context
 from pytest_llmbench.verdict.disturbance import disturbance
@@ -43,6 +45,7 @@ from pytest_llmbench.verdict.judge import judge_case, judge_variant
 
 HERE = Environment(identity={"processor": "recorded"}, context={})
 REFERENCE = "llamacpp-f16"
+MOST_KEPT = 64
 
 
 class Ours:
@@ -104,8 +107,10 @@ class _Bench:
         self._reference = reference
         kept = tuple(_kept(session, reference) for session in baseline)
         before = Baseline(schema_version=2, machine="recorded", name="main", sessions=kept)
-        paces = [s.readings.pace_s for s in kept if s.readings.pace_s] + [_pace(now)]
-        self._machine = Machine(processors=2, pace_s=min(paces))
+        readings = _readings(now)
+        usual_s = usual_pace(before, HERE)
+        paces = [pace for pace in (usual_s, readings.pace_s) if pace is not None]
+        self._machine = Machine(processors=2, pace_s=min(paces, default=None))
         self._records: dict[str, CaseRecord] = {}
         variants = list(dict.fromkeys(variant for variant, _ in self.keys))
         self._context = Context(
@@ -115,7 +120,7 @@ class _Bench:
             records=self._records,
             lives={name: _life(name) for name in variants},
             machine=lambda _: self._machine,
-            readings=lambda: Readings(pace_s=_pace(now)),
+            readings=lambda: readings,
             reference=reference,
             alarms=Alarms(
                 cases=len(self.keys) * len(METRICS), variants=len(variants) * len(METRICS)
@@ -201,8 +206,8 @@ def _kept(session: Session, reference: str | None) -> BaselineSession:
 
 
 def _saved(session: Session, reference: str | None) -> BaselineSession:
-    pace = _pace(session)
-    machine = Machine(processors=2, pace_s=pace)
+    readings = _readings(session)
+    machine = Machine(processors=2, pace_s=readings.pace_s)
     keys = list(dict.fromkeys((cell.variant, cell.prompt) for cell in session.cells))
     records = [_record(key, (session,), reference, machine) for key in keys]
     return baseline_session(
@@ -211,7 +216,7 @@ def _saved(session: Session, reference: str | None) -> BaselineSession:
         [_life(name) for name in dict.fromkeys(name for name, _ in keys)],
         records,
         reference=reference,
-        readings=Readings(pace_s=pace),
+        readings=readings,
         untimed={r.case.key for r in records if disturbance(r.rounds, machine)},
     )
 
@@ -241,16 +246,31 @@ def _all_rounds(key: tuple[str, str], launches: Sequence[Session]) -> tuple[Roun
     return tuple(
         msgspec.structs.replace(entry, launch=launch)
         for launch, session in enumerate(launches)
-        for entry in _rounds(session.figures, *key)
+        for entry in _rounds(session)[key]
     )
 
 
-def _rounds(
-    figures: Mapping[tuple[str, str, str], tuple[float, ...]], variant: str, prompt: str
-) -> Iterable[Round]:
-    columns = {field: f for (v, p, field), f in figures.items() if (v, p) == (variant, prompt)}
-    for turn in range(len(columns["itl_s"])):
-        yield _round(turn, {field: column[turn] for field, column in columns.items()})
+_ROUNDS: dict[int, tuple[Session, dict[tuple[str, str], tuple[Round, ...]]]] = {}
+"""The newest sessions' rounds by the sessions' identity, which are kept alive with them."""
+
+
+def _rounds(session: Session) -> Mapping[tuple[str, str], tuple[Round, ...]]:
+    """Return the rounds of each variant and prompt."""
+    if id(session) not in _ROUNDS:
+        while len(_ROUNDS) >= MOST_KEPT:
+            del _ROUNDS[next(iter(_ROUNDS))]
+        columns: dict[tuple[str, str], dict[str, tuple[float, ...]]] = {}
+        for (variant, prompt, field), column in session.figures.items():
+            columns.setdefault((variant, prompt), {})[field] = column
+        _ROUNDS[id(session)] = session, {key: _made(each) for key, each in columns.items()}
+    return _ROUNDS[id(session)][1]
+
+
+def _made(columns: Mapping[str, tuple[float, ...]]) -> tuple[Round, ...]:
+    return tuple(
+        _round(turn, dict(zip(columns, figures, strict=True)))
+        for turn, figures in enumerate(zip(*columns.values(), strict=True))
+    )
 
 
 def _round(turn: int, figures: Mapping[str, float]) -> Round:
@@ -286,13 +306,18 @@ def _round(turn: int, figures: Mapping[str, float]) -> Round:
     )
 
 
-def _pace(session: Session) -> float:
-    rounds = [
-        entry
-        for key in dict.fromkeys((cell.variant, cell.prompt) for cell in session.cells)
-        for entry in _rounds(session.figures, *key)
+def _readings(session: Session) -> Readings:
+    """Return how fast the machine was, as the runner reads it."""
+    paces = [
+        pace
+        for rounds in _rounds(session).values()
+        for entry in rounds
+        if (pace := round_pace(entry.contention)) is not None
     ]
-    return min(round_pace(entry.contention) or 1.0 for entry in rounds)
+    passes = [s for key, column in session.figures.items() if key[2] == "memory_s" for s in column]
+    return Readings(
+        pace_s=median(paces) if paces else None, calibration_s=median(passes) if passes else None
+    )
 
 
 @functools.cache

@@ -33,7 +33,7 @@ from pytest_llmbench.worker import Worker, WorkerPool  # noqa: E402
 from pytest_llmbench.worker.messages import Generated  # noqa: E402
 
 PROMPTS = {f"words-{count}": WORDS * count for count in (1, 2, 3, 4, 5, 6, 7, 8)}
-ROUNDS = {"quiet": 6, "shared": 6, "bursty": 8, "contended": 4}
+ROUNDS = {"quiet": 12, "bursty": 12, "contended": 8}
 SHAPE = {"hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 10}
 """Of a model with 36 million random parameters, at four bytes larger than the caches."""
 
@@ -54,9 +54,8 @@ def variants(model: Path) -> dict[str, tuple[str, dict[str, object], int]]:
     local = {"model": str(model), "device": "cpu"}
     return {
         "transformers-f32": ("transformers", {**local, "dtype": "float32"}, 12),
-        "transformers-bf16": ("transformers", {**local, "dtype": "bfloat16"}, 12),
-        "llamacpp-f16": ("llama-cpp", {"model": str(f16), "threads": 2, "context": 512}, 32),
-        "llamacpp-q8_0": ("llama-cpp", {"model": str(q8), "threads": 2, "context": 512}, 48),
+        "llamacpp-f16": ("llama-cpp", {"model": str(f16), "threads": 2, "context": 512}, 48),
+        "llamacpp-q8_0": ("llama-cpp", {"model": str(q8), "threads": 2, "context": 512}, 64),
     }
 
 

@@ -24,7 +24,7 @@ from pytest_llmbench.probes.machine import machine_label
 from pytest_llmbench.probes.nvml import Nvml
 from pytest_llmbench.runner.crews import Interleave
 from pytest_llmbench.runner.progress import Progress
-from pytest_llmbench.runner.session import Session, best_pace, kept_session
+from pytest_llmbench.runner.session import Session, kept_session, usual_pace
 from pytest_llmbench.verdict.disturbance import disturbance
 from pytest_llmbench.verdict.judge import FEWEST_CASES
 
@@ -103,8 +103,8 @@ class Laboratory:
 
     @property
     def pace_s(self) -> float | None:
-        """This machine's best pace in the sessions that were kept, in seconds."""
-        return best_pace(self._kept, self._environment)
+        """This machine's usual pace in the sessions that were kept, in seconds."""
+        return usual_pace(self._kept, self._environment)
 
     def measure(self) -> Sample:
         """Measure every case in fresh processes.

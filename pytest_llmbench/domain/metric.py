@@ -26,7 +26,7 @@ class Kind(StrEnum):
 class Statistic(StrEnum):
     """Which number of a case's rounds stands for the session when sessions are compared."""
 
-    MEDIAN = "median"
+    MIDDLE = "middle"
     LOW_QUANTILE = "low-quantile"
     VALUE = "value"
 
@@ -87,7 +87,7 @@ def _timing(
     summary: str,
     *,
     gated: bool = False,
-    statistic: Statistic = Statistic.MEDIAN,
+    statistic: Statistic = Statistic.MIDDLE,
     noise: float = _TIMING_NOISE,
     floor: float = _CLOCK_FLOOR,
     jitter: float = _TOKEN_JITTER,
@@ -120,7 +120,7 @@ def _rate(
         kind=Kind.NOISY,
         of="case",
         gated=False,
-        statistic=Statistic.MEDIAN,
+        statistic=Statistic.MIDDLE,
         tolerance=_TIMING_TOLERANCE,
         floor=0.0,
         noise=noise,

@@ -24,7 +24,7 @@ class Readings(Fact, frozen=True, kw_only=True):
     """How fast the machine itself was in a session, in seconds; ``None`` where not measured.
 
     Attributes:
-        pace_s: a fixed piece of interpreter's work at its best
+        pace_s: the median over rounds of a fixed piece of interpreter's work
             (:func:`pytest_llmbench.metrics.taint.round_pace`).
         calibration_s: the median of the memory-bound workload, read before every bout.
     """

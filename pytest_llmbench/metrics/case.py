@@ -1,7 +1,7 @@
 """What a case reports: each metric over its rounds, and the one number that gates compare.
 
-Means are not taken anywhere: one stall moves the mean of the token times of an unchanged model
-by a third, while the median stays within a hundredth.
+Plain means are not taken anywhere: one stall moves the mean of the token times of an unchanged
+model by a third. Rounds are averaged without their extremes (:mod:`.middle`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pytest_llmbench.domain.metric import CATALOGUE, Kind, Metric, Statistic
 from pytest_llmbench.domain.record import Measured
 from pytest_llmbench.domain.suite import Prompt
 from pytest_llmbench.domain.trace import DeviceMemory, Memory, ReportedMemory, Round
+from pytest_llmbench.metrics.middle import middle_mean, of_middle
 from pytest_llmbench.metrics.rounds import round_metrics
 from pytest_llmbench.metrics.score import score
 from pytest_llmbench.metrics.taint import Machine, taint
@@ -73,11 +74,13 @@ def enough_clean(clean: Sequence[bool]) -> bool:
 
 
 def session_statistic(values: Sequence[float], statistic: Statistic) -> float:
-    """Return the number that stands for a session: the median or the 10th percentile.
+    """Return the number that stands for a launch: the middle mean or the 10th percentile.
 
     Quantiles interpolate linearly between order statistics (numpy's default, type 7). Where the
     rounds of an exact metric disagree, which they should not, their median stands for them.
     """
+    if statistic is Statistic.MIDDLE:
+        return middle_mean(values)
     share = LOW_QUANTILE if statistic is Statistic.LOW_QUANTILE else 0.5
     return float(np.quantile(np.asarray(values, dtype=float), share))
 
@@ -159,10 +162,10 @@ def _measured(
     if metric.kind is not Kind.NOISY:
         statistic = session_statistic(counted, metric.statistic)
         return Measured(value=statistic, gate=statistic, rounds=every)
-    gate = float(np.median(gates))
+    gate = middle_mean(gates)
     error = math.sqrt(sum(_squared_error(values, metric) for values in launches)) / len(launches)
     return Measured(
-        value=session_statistic(counted, Statistic.MEDIAN),
+        value=float(np.median(counted)),
         gate=gate,
         rounds=every,
         launches=gates,
@@ -171,5 +174,6 @@ def _measured(
 
 
 def _squared_error(values: Sequence[float], metric: Metric) -> float:
-    """Return the squared standard error of a launch's median, as its rounds show it."""
-    return round_spread(values, metric.statistic) ** 2 * (math.pi / 2) / len(values)
+    """Return the squared standard error of a launch's statistic, as its rounds show it."""
+    weight = of_middle(len(values)) if metric.statistic is Statistic.MIDDLE else 1 / len(values)
+    return round_spread(values, metric.statistic) ** 2 * weight

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import numpy as np
 
-from pytest_llmbench.domain.metric import CATALOGUE, Kind, Metric
+from pytest_llmbench.domain.metric import CATALOGUE, Kind, Metric, Statistic
 from pytest_llmbench.domain.record import Relative
 from pytest_llmbench.domain.trace import Round
 from pytest_llmbench.metrics.case import clean_rounds, round_spread, session_statistic
+from pytest_llmbench.metrics.middle import middle_mean, of_middle
 from pytest_llmbench.metrics.rounds import round_metrics
 from pytest_llmbench.metrics.taint import Machine
-
-_MEDIAN_OF_NORMALS: Final = math.sqrt(math.pi / 2)
-"""Standard error of a median in those of a mean, of many normal values."""
 
 _Turn = tuple[int, int]
 
@@ -26,7 +23,7 @@ def relative_metrics(
 ) -> dict[str, Relative]:
     """Return every noisy metric of *rounds* as a multiple of that of *others*, by name.
 
-    A launch's ratio is the median over the turns in which both were undisturbed, two at least;
+    A launch's ratio is the middle mean over the turns in which both were undisturbed, two at least;
     where there are fewer, it is the ratio of the two statistics of that launch. Launches that
     only one of the two has say nothing; a metric that one of them lacks, or that is zero, is
     absent.
@@ -95,7 +92,7 @@ def _of_one_launch(
     """Return the logarithm of the ratio in one launch, and its standard error."""
     pairs = [ours[turn] - its[turn] for turn in ours.keys() & its.keys()]
     if len(pairs) >= 2:
-        spread = round_spread(pairs, metric.statistic) * _MEDIAN_OF_NORMALS
-        return float(np.median(pairs)), spread / math.sqrt(len(pairs))
+        spread = round_spread(pairs, Statistic.MIDDLE)
+        return middle_mean(pairs), spread * math.sqrt(of_middle(len(pairs)))
     one, other = (session_statistic(list(s.values()), metric.statistic) for s in (ours, its))
     return one - other, 0.0

@@ -77,7 +77,7 @@ def _environment() -> Schema:
 def _readings() -> Schema:
     return _closed(
         "How fast the machine itself was; null where that was not measured.",
-        pace_s=_NUMBER | _said("A fixed piece of the interpreter's work, at its best."),
+        pace_s=_NUMBER | _said("A fixed piece of the interpreter's work, the median over rounds."),
         calibration_s=_NUMBER | _said("The median of a workload that is bound by memory."),
     )
 

@@ -41,7 +41,7 @@ class Bench:
         processors: how many the machine has, to tell disturbed rounds.
         slowdowns: planted regressions by variant, see :class:`.Stamps`.
         strict: a variant whose engine is not installed has failed, and is not skipped.
-        pace_s: this machine's best pace in earlier sessions, in seconds.
+        pace_s: this machine's usual pace in earlier sessions, in seconds.
         decides: asked where a suite leaves the number of rounds open.
         chance: the order of rounds.
         calibrate: times the machine's own workload, in seconds.
@@ -50,7 +50,7 @@ class Bench:
     Attributes:
         plan: as given.
         lives: the variants.
-        pace: the machine's best pace so far.
+        pace: the pace that the machine has.
         calibrations_s: what *calibrate* said before each bout.
     """
 
@@ -98,13 +98,13 @@ class Bench:
         elsewhere = record.facts.host_processors if record and record.facts else None
         return Machine(
             processors=elsewhere or self._processors,
-            pace_s=self.pace.best_s(self.plan.variants[variant].host),
+            pace_s=self.pace.usual_s(self.plan.variants[variant].host),
         )
 
     def readings(self) -> Readings:
         """Return how fast the machine itself was so far."""
         return Readings(
-            pace_s=self.pace.best_s(None),
+            pace_s=self.pace.now_s(None),
             calibration_s=median(self.calibrations_s) if self.calibrations_s else None,
         )
 

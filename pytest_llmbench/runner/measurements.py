@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
+from statistics import median
 
 import msgspec
 
@@ -16,24 +18,30 @@ from pytest_llmbench.runner.sampled import Sampled
 
 
 class Pace:
-    """The best pace that each host was seen at, this one under ``None``; seconds.
+    """The pace that each host mostly had, this one under ``None``; seconds.
 
     Args:
-        known_s: the best pace of this host in earlier sessions.
+        known_s: what was usual for this host in earlier sessions.
     """
 
     def __init__(self, known_s: float | None) -> None:
-        self._best: dict[str | None, float] = {} if known_s is None else {None: known_s}
+        self._known_s = known_s
+        self._seen: defaultdict[str | None, list[float]] = defaultdict(list)
 
     def see(self, host: str | None, contention: Contention) -> None:
         """Remember the pace of one round."""
         pace = round_pace(contention)
         if pace is not None:
-            self._best[host] = min(pace, self._best.get(host, pace))
+            self._seen[host].append(pace)
 
-    def best_s(self, host: str | None) -> float | None:
-        """Return the best so far; ``None`` before the first."""
-        return self._best.get(host)
+    def now_s(self, host: str | None) -> float | None:
+        """Return the median of this session so far; ``None`` before the first round."""
+        return median(self._seen[host]) if self._seen[host] else None
+
+    def usual_s(self, host: str | None) -> float | None:
+        """Return what is usual: now or in earlier sessions, the quicker of the two."""
+        known = self._known_s if host is None else None
+        return min((s for s in (known, self.now_s(host)) if s is not None), default=None)
 
 
 class Measurements:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
+from statistics import median
 
 from pytest_llmbench.baselines.session import baseline_session
 from pytest_llmbench.config import Config
@@ -90,7 +91,7 @@ class Session:
             processors=os.cpu_count() or 1,
             slowdowns=slowdowns,
             strict=strict,
-            pace_s=best_pace(baseline, environment),
+            pace_s=usual_pace(baseline, environment),
             decides=lambda record: self.judged.decides(record),  # noqa: PLW0108 — comes below
         )
         context = Context(
@@ -161,12 +162,12 @@ class Session:
         return variant in self._config.variants
 
 
-def best_pace(baseline: Baseline | None, environment: Environment) -> float | None:
-    """Return this machine's best pace in the sessions of *baseline*, in seconds."""
+def usual_pace(baseline: Baseline | None, environment: Environment) -> float | None:
+    """Return this machine's usual pace in the sessions of *baseline*: their median, in seconds."""
     sessions = baseline.sessions if baseline else ()
     here = [s for s in sessions if s.environment.identity == environment.identity]
     paces = [s.readings.pace_s for s in here if s.readings.pace_s is not None]
-    return min(paces, default=None)
+    return median(paces) if paces else None
 
 
 def kept_session(

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_llmbench.domain.fact import Fact
+from pytest_llmbench.metrics.middle import middle, of_middle
 
 ASSUMED_FREEDOM: Final = 4.0
 """Observations that the assumed spread of launches counts for."""
@@ -32,10 +33,7 @@ STRETCHES: Final = 4
 
 _FEW_OF_STRETCH: Final = 4
 
-_OF_MEDIANS: Final = (1.0, 0.5, 0.4487, 0.2982, 0.2868, 0.2147, 0.2104, 0.1682, 0.1661, 0.1383)
-
 _MAD_TO_SD: Final = 1.4826
-_MEDIAN_OF_NORMALS: Final = math.sqrt(math.pi / 2)
 
 Grid = NDArray[np.float64]
 """Logarithms of a metric, shape ``(launches or sessions, cases)``; NaN where there is none."""
@@ -58,14 +56,14 @@ class Split(Fact, frozen=True, kw_only=True):
 def split(grid: Grid) -> Split:
     """Return the shared and the own spread of *grid*, rows being sessions or launches.
 
-    Each case is centred on its median; what remains of a row is its shared shift, what remains
-    of a cell is its own. One row shows nothing.
+    Each case is centred on its middle mean; what remains of a row is its shared shift, what
+    remains of a cell is its own. One row shows nothing.
     """
     rows = len(grid)
     if rows < 2:
         return Split(shared=Spread(variance=0.0, freedom=0.0), own=0.0)
-    centred = grid - median(grid, axis=0)
-    shifts = median(centred, axis=1)
+    centred = grid - middle(grid, axis=0)
+    shifts = middle(centred, axis=1)
     shifts = shifts[np.isfinite(shifts)]
     if len(shifts) < 2:
         return Split(shared=Spread(variance=0.0, freedom=0.0), own=0.0)
@@ -75,7 +73,7 @@ def split(grid: Grid) -> Split:
 
 def _own(centred: Grid) -> float:
     """Return the standard deviation of cells about their row's shift."""
-    residual = centred - median(centred, axis=1)[:, None]
+    residual = centred - middle(centred, axis=1)[:, None]
     rows, cases = centred.shape
     counted = int(np.isfinite(residual).sum())
     freedom = counted * (rows - 1) / rows * (cases - 1) / cases
@@ -115,7 +113,7 @@ def pooled(spreads: Iterable[Spread]) -> Spread:
 def drift(changes: NDArray[np.float64]) -> float:
     """Return the variance of slow minutes within one session, as the cases show it in order.
 
-    The medians of a few stretches of cases differ by more than the cases' own spread explains
+    The middles of a few stretches of cases differ by more than the cases' own spread explains
     where the machine had slow and quick minutes; then whole launches differ as well, and one
     launch alone doesn't show it. 0 where there are too few cases to tell.
 
@@ -126,40 +124,15 @@ def drift(changes: NDArray[np.float64]) -> float:
     if len(finite) < STRETCHES * _FEW_OF_STRETCH:
         return 0.0
     stretches = np.array_split(finite, STRETCHES)
-    middles = [float(np.median(stretch)) for stretch in stretches]
-    own = [error_of_median(stretch) ** 2 for stretch in stretches]
+    middles = [float(middle(stretch, axis=0)) for stretch in stretches]
+    own = [error_of_middle(stretch) ** 2 for stretch in stretches]
     return max(0.0, float(np.var(middles, ddof=1)) - sum(own) / len(own))
 
 
-def of_median(count: int) -> float:
-    """Return the variance of the median of *count* values, in variances of one of them.
-
-    Those of few normal values stand in a table; beyond it the limit π/2 ÷ count, which errs
-    towards more. Source of the table: Teichroew, Tables of expected values of order statistics
-    and products of order statistics, Annals of Mathematical Statistics 27 (1956).
-    """
-    return _OF_MEDIANS[count - 1] if count <= len(_OF_MEDIANS) else math.pi / 2 / count
-
-
-def error_of_median(values: NDArray[np.float64]) -> float:
-    """Return the standard error of the median of *values*, by their median absolute deviation."""
+def error_of_middle(values: NDArray[np.float64]) -> float:
+    """Return the standard error of the middle mean, by the median absolute deviation."""
     finite = values[np.isfinite(values)]
     if len(finite) < 3:
         return 0.0
     spread = _MAD_TO_SD * float(np.median(np.abs(finite - np.median(finite))))
-    return _MEDIAN_OF_NORMALS * spread / math.sqrt(len(finite))
-
-
-def median(grid: Grid, axis: int) -> Grid:
-    """Return the median of what there is; NaN where there is nothing.
-
-    numpy's own nanmedian takes ten times as long on grids as small as these.
-    """
-    if not grid.shape[axis]:
-        return np.full(grid.shape[1 - axis], np.nan)
-    ordered = np.sort(grid, axis=axis)  # NaN comes last
-    known = np.isfinite(grid).sum(axis=axis, keepdims=True)
-    low = np.take_along_axis(ordered, np.maximum(known - 1, 0) // 2, axis=axis)
-    high = np.take_along_axis(ordered, np.minimum(known // 2, grid.shape[axis] - 1), axis=axis)
-    found: Grid = ((low + high) / 2).squeeze(axis)
-    return found
+    return spread * math.sqrt(of_middle(len(finite)))

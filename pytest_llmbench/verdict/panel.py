@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_llmbench.metrics.middle import middle, of_middle
 from pytest_llmbench.verdict.evidence import Evidence
 from pytest_llmbench.verdict.noise import (
     Grid,
     Split,
     Spread,
     drift,
-    error_of_median,
-    median,
+    error_of_middle,
     moderated,
-    of_median,
     split,
 )
 
 _FEW: Final = 5
-"""From so many cases on, how far their changes are apart says how far one of them may be."""
+"""From so many cases on, how far their changes are apart says how far one of them may be, and a
+launch has a middle that withstands one of them."""
 
 _OWN_FREEDOM: Final = 4.0
 """Observations behind a case's own spread where sessions show none: its rounds alone do."""
@@ -64,26 +65,46 @@ class Panel:
         return welch(float(change), self._shared, weight, own_variance, self._freedom)
 
     def of_all(self) -> Evidence | None:
-        """Return the evidence on all cases together: the median of their changes in each launch.
+        """Return the evidence on all cases together: the middle of their changes in each launch.
 
-        A launch weighs as much as it has cases: one that was made to look at a single case again
-        says little of all of them.
+        A launch weighs by how sure it is. One that was made to look at a few cases again says
+        nothing of all of them: its middle does not withstand one that is out of line.
         """
-        apart = self.now - self._centre
-        rows = np.isfinite(apart).sum(axis=1)
-        shifts = median(apart, axis=1)[rows > 0]
-        if not len(shifts):
+        apart = self._whole_launches - self._centre
+        cases = np.isfinite(apart).sum(axis=1)
+        if not cases.any():
             return None
-        changes = self._changes
-        count = int(np.isfinite(changes).sum())
-        sessions = min(len(self.past), *self._sessions) if len(self.past) else 0
-        share = (rows / rows.sum())[rows > 0]
-        weight = float((share**2).sum()) + (of_median(sessions) if sessions else 0.0)
-        typical = float(np.median(self.errors[np.isfinite(changes)])) * math.sqrt(len(shifts))
-        own = max(self._own, typical) ** 2 * weight * of_median(count)
-        own = max(own, error_of_median(changes) ** 2)
+        shifts, cases = middle(apart, axis=1)[cases > 0], cases[cases > 0]
+        beyond = self._beyond([*map(int, cases), self.compared], len(shifts))
+        each, past = beyond[:-1], beyond[-1]
+        share = 1 / (self._shared.variance + each)
+        share /= share.sum()
+        of_past = self._of_sessions()
+        weight = float((share**2).sum()) + of_past
+        own = float((share**2 * each).sum()) + of_past * past
+        own = max(own, error_of_middle(self._changes) ** 2 - self._known_own * weight)
         change = float((share * shifts).sum())
         return welch(change, self._shared, weight, own, self._freedom)
+
+    def _beyond(self, counts: Sequence[int], launches: int) -> NDArray[np.float64]:
+        """Return what so many cases have of their own beyond what the sessions' shifts show.
+
+        Args:
+            counts: of cases, shape ``(n,)``.
+            launches: that the rounds' errors come from.
+
+        Returns:
+            Variances of the middle over so many cases, shape ``(n,)``.
+        """
+        finite = np.isfinite(self._changes)
+        typical = float(np.median(self.errors[finite])) * math.sqrt(launches)
+        own = max(self._own, typical) ** 2
+        return np.array([max(0.0, own * of_middle(c) - self._known_own) for c in counts])
+
+    def _of_sessions(self) -> float:
+        """Return the variance of what was before, in variances of one session."""
+        sessions = min(len(self.past), *self._sessions) if len(self.past) else 0
+        return of_middle(sessions) if sessions else 0.0
 
     @property
     def compared(self) -> int:
@@ -96,22 +117,37 @@ class Panel:
 
     @cached_property
     def _shared(self) -> Spread:
-        seen = (self._split.shared, split(self.now).shared)
-        assumed = math.sqrt(self.assumed**2 + drift(self._changes))
+        seen = (self._split.shared, split(self._whole_launches).shared)
+        assumed = math.sqrt(self.assumed**2 + drift(self._changes) + self._known_own)
         return moderated(assumed, seen, self.others)
+
+    @cached_property
+    def _known_own(self) -> float:
+        """Return what cases have of their own in a session's shift, as the baseline shows it.
+
+        The shifts differ by it as well, so that it is a part of what they share already.
+        """
+        return self._split.own**2 * of_middle(self.compared) if self.compared else 0.0
+
+    @cached_property
+    def _whole_launches(self) -> Grid:
+        """Return the launches that looked at enough cases to speak of the variant."""
+        cases = np.isfinite(self.now).sum(axis=1)
+        return self.now[cases >= min(_FEW, int(cases.max(initial=0)))]
 
     @cached_property
     def _own(self) -> float:
         """Return one cell's own standard deviation: by the sessions, and by how cases differ."""
         changes = self._changes
         finite = np.isfinite(changes)
-        if int(finite.sum()) < _FEW:
+        count = int(finite.sum())
+        if count < _FEW:
             return self._split.own
         weights = [
             1 / max(1, int(np.isfinite(self.now[:, c]).sum())) + self._of_past(c)
             for c in map(int, np.flatnonzero(finite))
         ]
-        apart = error_of_median(changes) * math.sqrt(finite.sum() / (math.pi / 2))
+        apart = error_of_middle(changes) / math.sqrt(of_middle(count))
         return max(self._split.own, apart / math.sqrt(float(np.median(weights))))
 
     @cached_property
@@ -125,10 +161,10 @@ class Panel:
 
     @cached_property
     def _centre(self) -> NDArray[np.float64]:
-        """Return what each case was: the median of its sessions, or 0 where nothing was before."""
+        """Return what each case was: the middle of its sessions, or 0 where nothing was before."""
         if not len(self.past):
             return np.zeros(len(self.keys))
-        return median(self.past, axis=0)
+        return middle(self.past, axis=0)
 
     @cached_property
     def _changes(self) -> NDArray[np.float64]:
@@ -143,7 +179,7 @@ class Panel:
     def _of_past(self, column: int) -> float:
         """Return the variance of the case's centre, in variances of one session."""
         sessions = int(np.isfinite(self.past[:, column]).sum())
-        return of_median(sessions) if sessions else 0.0
+        return of_middle(sessions) if sessions else 0.0
 
 
 def mean(grid: Grid) -> NDArray[np.float64]:

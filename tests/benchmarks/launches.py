@@ -7,7 +7,7 @@ from itertools import count
 import numpy as np
 from sessions import Recorded, Session, session_of
 
-FIELDS = ("at_s", "ttft_s", "itl_s", "itl_p10_s", "latency_s", "run_delay_share")
+FIELDS = ("at_s", "ttft_s", "itl_s", "latency_s", "run_delay_share")
 VARIANTS = ("large", "small")
 PROMPTS = ("short", "long")
 
@@ -33,4 +33,4 @@ def launch(*, seed: int, rounds: int = 8, noise: float = 0.0) -> Session:
 
 def _round(at: int, typical: float, chance: np.random.Generator, noise: float) -> tuple[float, ...]:
     ttft, itl = typical * (1 + noise * chance.standard_normal(2))
-    return float(at), float(ttft), float(itl), float(itl * 0.9), float(ttft + 9 * itl), 0.01
+    return float(at), float(ttft), float(itl), float(ttft + 9 * itl), 0.01

@@ -8,7 +8,7 @@ from pytest_llmbench.domain.metric import CATALOGUE, Kind, Metric, Statistic
 from pytest_llmbench.units import format_amount, format_percent
 
 _STATISTICS = {
-    Statistic.MEDIAN: "median",
+    Statistic.MIDDLE: "middle mean",
     Statistic.LOW_QUANTILE: "10th percentile",
     Statistic.VALUE: "–",
 }

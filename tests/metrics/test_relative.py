@@ -71,10 +71,10 @@ def test_a_turn_out_of_pace_is_no_pair():
     assert found.value == pytest.approx(2.0)
 
 
-def test_the_error_is_that_of_the_pairs_median():
+def test_the_error_is_that_of_the_pairs_middle():
     found = relative(turns(10, 20), turns(10, 10))
     spread = math.log(2) / 1.128
-    assert found.error == pytest.approx(spread * math.sqrt(math.pi / 2 / 2))
+    assert found.error == pytest.approx(spread * math.sqrt(1 / 2))
 
 
 # --- where pairs are few -----------------------------------------------------------------------

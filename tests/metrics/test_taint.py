@@ -119,7 +119,7 @@ def test_one_quick_processor_is_enough():
     assert taint(make_contention(paces_s=(9.0, 1.0, 1.0, 9.0)), machine) is not None
 
 
-def test_pace_is_not_judged_without_a_best_one():
+def test_pace_is_not_judged_without_a_usual_one():
     assert taint(make_contention(paces_s=(9.0, 9.0)), HERE) is None
     assert taint(make_contention(paces_s=None), Machine(pace_s=1.0)) is None
 
@@ -128,7 +128,7 @@ def test_a_slow_pace_in_words():
     slow = make_contention(paces_s=(1.7e-3, 2e-3), run_delay_s=0.71)
     assert taint(slow, Machine(pace_s=1e-3)) == (
         "its threads waited for a processor 71 % of the time (accepted: 5 %) and the machine "
-        "itself was slow: a fixed piece of work took 2.00 times as long as at its best (accepted: "
+        "itself was slow: a fixed piece of work took 2.00 times as long as usual (accepted: "
         f"{ACCEPTED_PACE:g})"
     )
 

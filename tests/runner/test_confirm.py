@@ -214,10 +214,10 @@ def test_a_variant_that_is_as_it_was_is_not_launched_again() -> None:
 
 
 def test_of_many_cases_some_are_enough() -> None:
-    bench = whole((SLOW,), cases=20)[1]
+    bench = whole((SLOW,), cases=60)[1]
     keys = {key for key, _ in bench.looks}
-    assert len(keys) == 7 <= MOST_CASES
-    assert keys == {f"s/v-p{n:02}-n2-t0" for n in range(0, 20, 3)}
+    assert len(keys) == 20 <= MOST_CASES
+    assert keys == {f"s/v-p{n:02}-n2-t0" for n in range(0, 60, 3)}
 
 
 def test_a_suspicion_without_a_verdict_is_followed_up() -> None:

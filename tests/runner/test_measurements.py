@@ -146,21 +146,26 @@ def paced(*paces_s: float) -> Contention:
     return msgspec.structs.replace(QUIET, paces_s=paces_s)
 
 
-def test_the_best_pace_of_each_host_is_remembered() -> None:
+def test_what_is_usual_for_each_host_is_the_median() -> None:
     pace = Pace(None)
-    assert pace.best_s(None) is None
+    assert (pace.now_s(None), pace.usual_s(None)) == (None, None)
     pace.see(None, paced(3.0, 4.0, 3.5, 2.0))
-    assert pace.best_s(None) == 3.5, "of the best processor, at its worse moment"
+    assert pace.usual_s(None) == 3.5, "of the best processor, at its worse moment"
     pace.see(None, paced(5.0, 5.0))
+    pace.see(None, paced(9.0, 9.0))
     pace.see(None, QUIET)
-    assert pace.best_s(None) == 3.5
-    assert pace.best_s("ssh=box") is None
+    assert (pace.now_s(None), pace.usual_s(None)) == (5.0, 5.0)
+    assert pace.usual_s("ssh=box") is None
     pace.see("ssh=box", paced(1.0, 1.0))
-    assert (pace.best_s(None), pace.best_s("ssh=box")) == (3.5, 1.0)
+    assert (pace.usual_s(None), pace.usual_s("ssh=box")) == (5.0, 1.0)
 
 
-def test_the_best_pace_of_earlier_sessions_counts_here_only() -> None:
+def test_what_was_usual_in_earlier_sessions_counts_here_only() -> None:
     pace = Pace(2.0)
+    assert (pace.now_s(None), pace.usual_s(None)) == (None, 2.0)
     pace.see(None, paced(3.0, 3.0))
     pace.see("ssh=box", paced(3.0, 3.0))
-    assert (pace.best_s(None), pace.best_s("ssh=box")) == (2.0, 3.0)
+    assert (pace.now_s(None), pace.usual_s(None), pace.usual_s("ssh=box")) == (3.0, 2.0, 3.0)
+    pace.see(None, paced(1.0, 1.0))
+    pace.see(None, paced(1.0, 1.0))
+    assert pace.usual_s(None) == 1.0, "the quicker of the two"

@@ -1,4 +1,4 @@
-"""How far apart sessions are: two levels found again, moderated, and medians' standard errors."""
+"""How far apart sessions are: two levels found again, moderated, and how sure a middle is."""
 
 from __future__ import annotations
 
@@ -9,25 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_llmbench.metrics.middle import middle, of_middle
 from pytest_llmbench.verdict.noise import (
     ASSUMED_FREEDOM,
     MOST_FREEDOM_OF_OTHERS,
     Spread,
     drift,
-    error_of_median,
-    median,
+    error_of_middle,
     moderated,
-    of_median,
     pooled,
     split,
 )
 
 NAN = math.nan
 NONE = Spread(variance=0.0, freedom=0.0)
-
-# Variance of the median of n standard normal values: Teichroew, Tables of expected values of
-# order statistics, Annals of Mathematical Statistics 27 (1956).
-EXACT = {1: 1.0, 2: 0.5, 3: 0.4487, 4: 0.2982, 5: 0.2868, 7: 0.2104, 9: 0.1661}
 
 spreads = st.builds(Spread, variance=st.floats(0, 10), freedom=st.floats(0, 50))
 
@@ -140,40 +135,25 @@ def test_it_lies_between_what_went_in(assumed, seen, others):
     assert found.freedom >= ASSUMED_FREEDOM
 
 
-# --- medians -----------------------------------------------------------------------------------
+# --- the error of a middle -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("count", "exact"), EXACT.items())
-def test_the_variance_of_a_median_errs_towards_more(count, exact):
-    assert exact * (1 - 1e-9) <= of_median(count) <= exact * 1.35
-
-
-def test_the_limit_of_many():
-    assert of_median(1001) * 1001 == pytest.approx(math.pi / 2)
-
-
-def test_the_error_of_a_median_by_hand():
+def test_the_error_of_a_middle_by_hand():
     # Median 3, deviations 2 1 0 1 2, their median 1.
-    expected = math.sqrt(math.pi / 2) * 1.4826 / math.sqrt(5)
-    assert error_of_median(np.array([1.0, 2.0, 3.0, 4.0, 5.0])) == pytest.approx(expected)
+    expected = math.sqrt(of_middle(5)) * 1.4826
+    assert error_of_middle(np.array([1.0, 2.0, 3.0, 4.0, 5.0])) == pytest.approx(expected)
 
 
-def test_two_values_show_no_spread_of_a_median():
-    assert error_of_median(np.array([1.0, NAN, 9.0])) == 0.0
+def test_two_values_show_no_spread_of_a_middle():
+    assert error_of_middle(np.array([1.0, NAN, 9.0])) == 0.0
 
 
 @pytest.mark.parametrize("count", [11, 101])
-def test_the_error_of_a_median_is_what_medians_scatter_by(count):
+def test_the_error_of_a_middle_is_what_middles_scatter_by(count):
     drawn = np.random.default_rng(8).standard_normal((4000, count))
-    scatter = float(np.std(np.median(drawn, axis=1)))
-    estimates = [error_of_median(row) for row in drawn[:800]]
+    scatter = float(np.std(middle(drawn, axis=1)))
+    estimates = [error_of_middle(row) for row in drawn[:800]]
     assert float(np.mean(estimates)) == pytest.approx(scatter, rel=0.1)
-
-
-def test_a_median_of_nothing_is_no_number_and_no_warning():
-    found = median(grid([NAN, 1.0], [NAN, 3.0]), axis=0)
-    assert math.isnan(found[0])
-    assert found[1] == 2.0
 
 
 # --- slow minutes ------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from pytest_llmbench.verdict.noise import ASSUMED_FREEDOM, Spread, of_median
+from pytest_llmbench.metrics.middle import of_middle
+from pytest_llmbench.verdict.noise import ASSUMED_FREEDOM, Spread
 from pytest_llmbench.verdict.panel import mean, welch
 
 from .panels import ASSUMED, make_panel
@@ -53,7 +54,7 @@ def test_launches_and_sessions_by_hand(launches, sessions):
     freedom = ASSUMED_FREEDOM + launches - 1 + sessions - 1
     variance = ASSUMED**2 * ASSUMED_FREEDOM / freedom
     assert found.change == pytest.approx(0.2)
-    assert found.error == pytest.approx(math.sqrt(variance * (1 / launches + of_median(sessions))))
+    assert found.error == pytest.approx(math.sqrt(variance * (1 / launches + of_middle(sessions))))
     assert found.freedom == pytest.approx(freedom)
 
 
@@ -105,10 +106,21 @@ def test_cases_that_changed_apart_widen_the_whole():
     assert apart.of_all().error > 2 * together.of_all().error
 
 
-def test_a_launch_weighs_as_much_as_it_has_cases():
-    full, single = [0.0] * 9, [1.0] + [NAN] * 8
-    found = make_panel([full, single], [[0.0] * 9]).of_all()
-    assert found.change == pytest.approx(1.0 / 10)
+def test_a_launch_of_a_few_cases_says_nothing_of_all():
+    full, few = [0.0] * 9, [1.0] * 4 + [NAN] * 5
+    found = make_panel([full, few], [[0.0] * 9])
+    assert found.of_all() == make_panel([full], [[0.0] * 9]).of_all()
+    assert make_panel([few], [[0.0] * 9]).of_all().change == pytest.approx(1.0), (
+        "it is all there is"
+    )
+
+
+@pytest.mark.parametrize(("own", "share"), [(0.0, 0.5), (1e-3, 0.5), (10.0, 9 / 14)])
+def test_a_launch_weighs_by_how_sure_it_is(own, share):
+    """Alike where they share all noise; by how many cases they have where each has its own."""
+    full, half = [0.0] * 9, [1.0] * 5 + [NAN] * 4
+    panel = make_panel([full, half], [[0.0] * 9], errors=[own / math.sqrt(2)] * 9)
+    assert 1 - panel.of_all().change == pytest.approx(share, abs=0.01)
 
 
 def test_two_cases_of_twenty_that_got_slower_do_not_move_the_whole():

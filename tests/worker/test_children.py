@@ -54,7 +54,6 @@ def test_what_a_dead_worker_left_behind_ends_too(pool: WorkerPool, brood: Path) 
     worker = loaded(pool, brood)
     os.kill(pid_of(worker), signal.SIGKILL)
     assert ends(pid_of(worker))
-    assert not any(psutil.Process(pid).ppid() == pid_of(worker) for pid in brood_in(brood)[:1])
     with pytest.raises(WorkerCrashedError, match=r"while it was idle, before a test.*SIGKILL"):
         worker.generate(HELLO, FIRST_PARAMETERS, "a test")
     assert ends(*brood_in(brood))
