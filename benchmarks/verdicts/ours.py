@@ -277,7 +277,7 @@ def _round(turn: int, figures: Mapping[str, float]) -> Round:
     """Return a round whose first token and whose median gap are those recorded."""
     first, gap = figures["ttft_s"] * 1e9, figures["itl_s"] * 1e9
     wall_s = figures["latency_s"]
-    paces = tuple(value for name, value in figures.items() if name.startswith("pace_"))
+    before_s, after_s = figures.get("pace_before_s"), figures.get("pace_after_s")
     return Round(
         trace=Trace(
             arrivals="tokens",
@@ -300,7 +300,7 @@ def _round(turn: int, figures: Mapping[str, float]) -> Round:
             load_1m=None,
             gpu_clock_reasons=None,
             gpu_temperature_c=None,
-            paces_s=paces,
+            paces_s=None if before_s is None or after_s is None else (before_s, after_s),
         ),
         turn=turn,
     )

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pytest_llmbench.metrics.taint import ACCEPTED_PACE
-from pytest_llmbench.probes.pace import read_pace
+from pytest_llmbench.probes.pace import visit_processors
 from pytest_llmbench.units import format_amount
 from pytest_llmbench.verdict.words import plural
 
@@ -22,9 +22,9 @@ _PAUSE_S: Final = 0.1
 MEANING: Final = (
     "what it means: processors change speed under this machine. Another guest of its host, or "
     "another process here, works on the other hardware thread of the same core, or clocks rise "
-    f"and fall. Rounds that are measured while no processor is within {ACCEPTED_PACE:g} times its "
-    "best are repeated, so that measuring takes longer; a slower case that too few good rounds "
-    "are left of is inconclusive, not regressed"
+    f"and fall. Rounds at more than {ACCEPTED_PACE:g} times the pace that is usual are repeated, "
+    "so that measuring takes longer; a slower case that too few good rounds are left of is "
+    "inconclusive, not regressed"
 )
 TO_DO: Final = (
     "what to do: measure at a quieter hour, or where whole cores are yours (a dedicated host, or "
@@ -74,7 +74,7 @@ class Paces:
 
 def read_paces(
     looks: int = LOOKS,
-    read: Callable[[], tuple[float, ...]] = read_pace,
+    read: Callable[[], tuple[float, ...]] = visit_processors,
     pause: Callable[[float], None] = time.sleep,
 ) -> Paces:
     """Look *looks* times, in a few seconds.

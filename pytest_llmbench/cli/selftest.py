@@ -24,7 +24,7 @@ from pytest_llmbench.cli.selftest_subject import Subject, configured_subject, ow
 from pytest_llmbench.metrics.taint import ACCEPTED_PACE, Machine, taint
 from pytest_llmbench.probes.environment import host_environment
 from pytest_llmbench.probes.nvml import Nvml
-from pytest_llmbench.probes.pace import read_pace
+from pytest_llmbench.probes.pace import visit_processors
 from pytest_llmbench.units import format_percent
 from pytest_llmbench.verdict.words import plural
 
@@ -154,7 +154,7 @@ def rest_until_quiet(pace_s: float | None = None) -> None:
     """Wait until processors are to be had, and as quick as at *pace_s*; ten seconds at most."""
     deadline, threads = time.monotonic() + _LONGEST_REST_S, os.cpu_count() or 1
     while time.monotonic() < deadline:
-        slow = pace_s is not None and min(read_pace()) > ACCEPTED_PACE * pace_s
+        slow = pace_s is not None and min(visit_processors()) > ACCEPTED_PACE * pace_s
         if not slow and taint(burning(threads, _LOOK_S), Machine()) is None:
             break
         time.sleep(_LOOK_S)

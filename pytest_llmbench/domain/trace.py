@@ -75,8 +75,8 @@ class Contention(Fact, frozen=True, kw_only=True):
         load_1m: the system's one-minute load average after the round.
         gpu_clock_reasons: names of the reasons for lowered clocks that held during the round.
         gpu_temperature_c: device temperature after the round, degrees Celsius.
-        paces_s: seconds that a fixed piece of work took on each processor before the round,
-            then those after it (see :mod:`pytest_llmbench.probes.pace`).
+        paces_s: seconds that a fixed piece of work took before the round, and after it (see
+            :mod:`pytest_llmbench.probes.pace`).
     """
 
     wall_s: float
@@ -86,7 +86,7 @@ class Contention(Fact, frozen=True, kw_only=True):
     load_1m: float | None
     gpu_clock_reasons: tuple[str, ...] | None
     gpu_temperature_c: float | None
-    paces_s: tuple[float, ...] | None = None
+    paces_s: tuple[float, float] | None = None
 
 
 class HostMemory(Fact, frozen=True, kw_only=True):

@@ -27,7 +27,7 @@ STEAL_GRAIN_S: Final = 0.02
 """Stolen time is counted in ticks of (mostly) 10 ms: one of them says nothing of a short round."""
 
 ACCEPTED_PACE: Final = 1.25
-"""How many times its usual time the fixed piece of work may take on the best processor.
+"""How many times its usual time the fixed piece of work may take.
 
 Seen of its best time: 1.0 to 1.1 with a core to itself, 1.6 to 2.1 with another guest on its other
 hardware thread, and little between. Where such a guest is always there, its pace is the usual one:
@@ -78,15 +78,8 @@ def taint(contention: Contention, machine: Machine) -> str | None:
 
 
 def round_pace(contention: Contention) -> float | None:
-    """Return the pace of a round in seconds: of its best processor, at that one's worse moment.
-
-    One quick processor is enough for most engines: before a round the worker's thread goes there.
-    """
-    paces = contention.paces_s
-    if not paces or len(paces) % 2:
-        return None
-    half = len(paces) // 2
-    return min(map(max, paces[:half], paces[half:]))
+    """Return the pace of a round in seconds: the slower of before and after."""
+    return None if contention.paces_s is None else max(contention.paces_s)
 
 
 def _slow_pace(contention: Contention, usual_s: float | None) -> str | None:

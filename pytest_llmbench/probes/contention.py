@@ -42,7 +42,7 @@ class ContentionProbe:
             call.
         clock: seconds, never falling.
         gpus: the GPUs that the process uses (see :func:`.gpus_in_use`).
-        pace: reads how fast each processor is.
+        pace: reads how fast the processor is.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class ContentionProbe:
         pids: Sequence[int] | None = None,
         clock: Callable[[], float] = time.perf_counter,
         gpus: Sequence[Gpu] = (),
-        pace: Callable[[], tuple[float, ...]] = read_pace,
+        pace: Callable[[], float] = read_pace,
     ) -> None:
         self._proc = proc
         self._own = pids is None
@@ -63,11 +63,11 @@ class ContentionProbe:
         self._pace = pace
         self._before: _Counters | None = None
         self._began_s = 0.0
-        self._paces_s: tuple[float, ...] = ()
+        self._pace_s = 0.0
 
     def start(self) -> None:
         """Read the pace, take the counters, then the time: the round may begin."""
-        self._paces_s = self._pace()
+        self._pace_s = self._pace()
         self._before = self._counters()
         self._began_s = self._clock()
 
@@ -93,7 +93,7 @@ class ContentionProbe:
             load_1m=read_load(proc=self._proc),
             gpu_clock_reasons=_either(before.clock_reasons, after.clock_reasons),
             gpu_temperature_c=_hottest(self._gpus),
-            paces_s=(*self._paces_s, *self._pace()),
+            paces_s=(self._pace_s, self._pace()),
         )
 
     def _counters(self) -> _Counters:

@@ -214,7 +214,7 @@ def _contention() -> Schema:
         | _said("Why the device's clocks were lowered."),
         gpu_temperature_c=_NUMBER | _said("Device temperature after the round, degrees Celsius."),
         paces_s={"type": ["array", "null"], "items": _NUMBER}
-        | _said("What a fixed piece of work took on each processor before it, then after it."),
+        | _said("What a fixed piece of work took before it, and after it."),
     )
 
 

@@ -133,7 +133,8 @@ class Panel:
     def _whole_launches(self) -> Grid:
         """Return the launches that looked at enough cases to speak of the variant."""
         cases = np.isfinite(self.now).sum(axis=1)
-        return self.now[cases >= min(_FEW, int(cases.max(initial=0)))]
+        enough: Grid = self.now[cases >= min(_FEW, int(cases.max(initial=0)))]
+        return enough
 
     @cached_property
     def _own(self) -> float:

@@ -403,7 +403,7 @@ def test_processors_that_change_their_speed(
     assert said.code == 0
     assert "not steady: 100 µs at its best, 1.90 times that at its worst" in flat
     assert "what it means: processors change speed under this machine. Another guest" in flat
-    assert "Rounds that are measured while no processor is within 1.25 times its best" in flat
+    assert "Rounds at more than 1.25 times the pace that is usual are repeated" in flat
     assert "what to do: measure at a quieter hour" in flat
     assert "good to measure on" not in flat
 

@@ -214,7 +214,7 @@ def test_a_rest_lasts_until_the_machine_is_quiet_and_quick(
     looks: int,
 ) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(selftest, "read_pace", lambda: (paces.pop(0), 9.0))
+    monkeypatch.setattr(selftest, "visit_processors", lambda: (paces.pop(0), 9.0))
     monkeypatch.setattr(selftest, "burning", lambda *_: contention(delays.pop(0)))
     monkeypatch.setattr(selftest.time, "sleep", slept.append)
     rest_until_quiet(known_s)

@@ -89,19 +89,9 @@ def test_the_reasons_in_words():
 
 
 @pytest.mark.parametrize(
-    ("paces_s", "pace_s"),
-    [
-        (None, None),
-        ((), None),
-        ((1.0,), None),
-        ((1.0, 2.0, 3.0), None),
-        ((1.0, 3.0), 3.0),
-        ((1.0, 5.0, 2.0, 4.0), 2.0),
-        ((1.0, 5.0, 9.0, 4.0), 5.0),
-        ((2.0, 2.0, 2.0, 2.0), 2.0),
-    ],
+    ("paces_s", "pace_s"), [(None, None), ((1.0, 3.0), 3.0), ((5.0, 2.0), 5.0)]
 )
-def test_the_best_processor_at_its_worse_moment(paces_s, pace_s):
+def test_the_worse_moment_counts(paces_s, pace_s):
     assert round_pace(make_contention(paces_s=paces_s)) == pace_s
 
 
@@ -111,12 +101,6 @@ def test_the_pace_of_a_fixed_piece_of_work(best_s, step, tainted):
     pace_s = best_s * (ACCEPTED_PACE + step)
     found = taint(make_contention(paces_s=(pace_s, pace_s)), Machine(pace_s=best_s))
     assert bool(found) is tainted
-
-
-def test_one_quick_processor_is_enough():
-    machine = Machine(pace_s=1.0)
-    assert taint(make_contention(paces_s=(9.0, 1.0, 9.0, 1.0)), machine) is None
-    assert taint(make_contention(paces_s=(9.0, 1.0, 1.0, 9.0)), machine) is not None
 
 
 def test_pace_is_not_judged_without_a_usual_one():

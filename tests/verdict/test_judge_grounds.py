@@ -195,7 +195,7 @@ def test_disturbance_spares_what_does_not_depend_on_time():
 
 @pytest.mark.parametrize(("pace", "kind"), [(0.99, REGRESSED), (1.01, INCONCLUSIVE)])
 def test_a_machine_out_of_pace_takes_the_ground_from_its_rounds(pace, kind):
-    slow = [make_round(paces_s=(1e-3 * ACCEPTED_PACE * pace,) * 4)] * 3
+    slow = [make_round(paces_s=(1e-3 * ACCEPTED_PACE * pace,) * 2)] * 3
     record = make_record(rounds=slow, itl_s=0.06)
     machine = Machine(processors=2, pace_s=1e-3)
     verdict = only(judge(record, make_session(itl_s=0.03), machine=lambda _: machine))
