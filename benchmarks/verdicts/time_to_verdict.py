@@ -85,7 +85,7 @@ def cost_of(rounds: int | None, drawn: Sequence[Draw], slowdown: float) -> Cost:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    add_options(parser, count=100)
+    add_options(parser, count=100, planted=100)
     parser.add_argument("--slowdown", type=float, default=0.10, help="planted (default 0.1)")
     asked = parser.parse_args()
     heads = f"{'of a case':>9} {'seconds':>8} {'alarms':>7} {'found':>6}"

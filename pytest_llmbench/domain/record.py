@@ -40,7 +40,7 @@ class Measured(Fact, frozen=True, kw_only=True):
         value: what reports show (the median over rounds, where there are rounds).
         gate: the session's statistic, which baselines keep and gates compare.
         rounds: one value a round, or ``None`` for a metric that has no rounds.
-        launches: the statistic of each launch, of which *gate* is the median; empty where
+        launches: the statistic of each launch, of which *gate* is the middle mean; empty where
             nothing is noisy.
         error: standard error of *gate* as a share of it, as far as the counted rounds show it:
             0 where there is one round, or nothing noisy.

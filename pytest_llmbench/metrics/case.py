@@ -68,6 +68,11 @@ def clean_rounds(rounds: Sequence[Round], machine: Machine) -> tuple[bool, ...]:
     return tuple(clean) if enough_clean(clean) else (True,) * len(clean)
 
 
+def is_clean(rounds: Sequence[Round], machine: Machine) -> bool:
+    """Whether enough of *rounds* were undisturbed for them to stand for the case."""
+    return enough_clean([taint(entry.contention, machine) is None for entry in rounds])
+
+
 def enough_clean(clean: Sequence[bool]) -> bool:
     """Whether so many undisturbed rounds stand for a case."""
     return sum(clean) * 2 >= len(clean) or sum(clean) >= FEWEST

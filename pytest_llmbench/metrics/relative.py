@@ -10,7 +10,12 @@ import numpy as np
 from pytest_llmbench.domain.metric import CATALOGUE, Kind, Metric, Statistic
 from pytest_llmbench.domain.record import Relative
 from pytest_llmbench.domain.trace import Round
-from pytest_llmbench.metrics.case import clean_rounds, round_spread, session_statistic
+from pytest_llmbench.metrics.case import (
+    clean_rounds,
+    is_clean,
+    round_spread,
+    session_statistic,
+)
 from pytest_llmbench.metrics.middle import middle_mean, of_middle
 from pytest_llmbench.metrics.rounds import round_metrics
 from pytest_llmbench.metrics.taint import Machine
@@ -26,7 +31,8 @@ def relative_metrics(
     A launch's ratio is the middle mean over the turns in which both were undisturbed, two at least;
     where there are fewer, it is the ratio of the two statistics of that launch. Launches that
     only one of the two has say nothing; a metric that one of them lacks, or that is zero, is
-    absent.
+    absent. There is none at all where *others* were disturbed, and *rounds* were not: the ratio
+    would be the disturbance's.
 
     Args:
         rounds: of the variant.
@@ -34,6 +40,8 @@ def relative_metrics(
         to: its name.
         machine: to tell disturbed rounds.
     """
+    if is_clean(rounds, machine) and not is_clean(others, machine):
+        return {}
     mine, theirs = _counted(rounds, machine), _counted(others, machine)
     found = {
         name: _relative(CATALOGUE[name], mine, theirs, to)

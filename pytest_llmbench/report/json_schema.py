@@ -238,7 +238,7 @@ def _measured(metric: Metric, *, rounds: bool) -> Schema:
         fields["rounds"] = {"type": "array", "items": _NUMBER}
     if rounds and metric.kind is Kind.NOISY:
         fields["launches"] = {"type": "array", "items": _NUMBER} | _said(
-            "What stands for each process; what is compared is their median."
+            "What stands for each process; what is compared is their middle mean."
         )
     return _object(metric.summary, fields, optional=("rounds", "launches"))
 

@@ -18,7 +18,7 @@ from pytest_llmbench.metrics.taint import Machine
 from pytest_llmbench.probes.calibration import read_calibration
 from pytest_llmbench.runner.bout import run_bout
 from pytest_llmbench.runner.lives import Live, Lives
-from pytest_llmbench.runner.measurements import Measurements, Pace, failed
+from pytest_llmbench.runner.measurements import HERE, Measurements, Pace, failed, place_of
 from pytest_llmbench.runner.patience import Patience
 from pytest_llmbench.runner.plan import Plan
 from pytest_llmbench.runner.progress import Progress
@@ -98,13 +98,13 @@ class Bench:
         elsewhere = record.facts.host_processors if record and record.facts else None
         return Machine(
             processors=elsewhere or self._processors,
-            pace_s=self.pace.usual_s(self.plan.variants[variant].host),
+            pace_s=self.pace.usual_s(place_of(self.plan.variants[variant])),
         )
 
     def readings(self) -> Readings:
         """Return how fast the machine itself was so far."""
         return Readings(
-            pace_s=self.pace.now_s(None),
+            pace_s=self.pace.now_s(HERE),
             calibration_s=median(self.calibrations_s) if self.calibrations_s else None,
         )
 
@@ -253,7 +253,7 @@ class Bench:
         """Keep the rounds of *sampled*, or return what ended it."""
         case = sampled.case
         for entry in sampled.rounds:
-            self.pace.see(self.plan.variants[case.variant].host, entry.contention)
+            self.pace.see(place_of(self.plan.variants[case.variant]), entry.contention)
         if sampled.error is not None:
             self.lives.bury(case.variant, sampled.error)
             return {case.key: (case, sampled.error)}

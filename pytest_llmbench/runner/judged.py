@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Final
+from typing import Final, Literal
 
 from pytest_llmbench.config import Config
 from pytest_llmbench.domain.case import Case
@@ -147,13 +147,18 @@ def gates_of(config: Config, case: Case) -> Gates:
 
 def alarms_for(config: Config, cases: Iterable[Case]) -> Alarms:
     """Return how many things are judged on noisy metrics when *cases* are measured."""
-    groups = [(case.variant, _noisy_groups(gates_of(config, case))) for case in cases]
+    groups = [(case.variant, _noisy_groups(gates_of(config, case), "case")) for case in cases]
+    lives = {
+        variant: _noisy_groups(config.gates.narrowed(config.variants[variant].gates), "variant")
+        for variant, _ in groups
+    }
+    wholes = {(variant, group) for variant, found in groups for group in found}
     return Alarms(
         cases=sum(len(found) for _, found in groups),
-        variants=len({(variant, group) for variant, found in groups for group in found}),
+        variants=len(wholes) + sum(map(len, lives.values())),
     )
 
 
-def _noisy_groups(gates: Gates) -> frozenset[str]:
-    metrics = compared_metrics("case", gates, greedy=True)
+def _noisy_groups(gates: Gates, of: Literal["case", "variant"]) -> frozenset[str]:
+    metrics = compared_metrics(of, gates, greedy=True)
     return frozenset(metric.group or metric.name for metric in metrics if metric.kind is Kind.NOISY)

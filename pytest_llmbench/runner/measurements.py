@@ -5,43 +5,56 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from statistics import median
+from typing import Final
 
 import msgspec
 
 from pytest_llmbench.domain.case import Case
 from pytest_llmbench.domain.record import CaseRecord, Relative
 from pytest_llmbench.domain.trace import Contention, Memory, Round
+from pytest_llmbench.domain.variant import Variant
 from pytest_llmbench.metrics.case import case_metrics
 from pytest_llmbench.metrics.relative import relative_metrics
 from pytest_llmbench.metrics.taint import Machine, round_pace
 from pytest_llmbench.runner.sampled import Sampled
 
+Place = tuple[str | None, str | None]
+"""A host and an interpreter on it: the same work takes another one longer."""
+
+HERE: Final[Place] = (None, None)
+"""This machine and pytest's own interpreter."""
+
+
+def place_of(variant: Variant) -> Place:
+    """Return where *variant* runs."""
+    return variant.host, variant.python
+
 
 class Pace:
-    """The pace that each host mostly had, this one under ``None``; seconds.
+    """The pace that each interpreter on each host mostly had; seconds.
 
     Args:
-        known_s: what was usual for this host in earlier sessions.
+        known_s: what was usual :data:`HERE` in earlier sessions.
     """
 
     def __init__(self, known_s: float | None) -> None:
         self._known_s = known_s
-        self._seen: defaultdict[str | None, list[float]] = defaultdict(list)
+        self._seen: defaultdict[Place, list[float]] = defaultdict(list)
 
-    def see(self, host: str | None, contention: Contention) -> None:
+    def see(self, place: Place, contention: Contention) -> None:
         """Remember the pace of one round."""
         pace = round_pace(contention)
         if pace is not None:
-            self._seen[host].append(pace)
+            self._seen[place].append(pace)
 
-    def now_s(self, host: str | None) -> float | None:
+    def now_s(self, place: Place) -> float | None:
         """Return the median of this session so far; ``None`` before the first round."""
-        return median(self._seen[host]) if self._seen[host] else None
+        return median(self._seen[place]) if self._seen[place] else None
 
-    def usual_s(self, host: str | None) -> float | None:
+    def usual_s(self, place: Place) -> float | None:
         """Return what is usual: now or in earlier sessions, the quicker of the two."""
-        known = self._known_s if host is None else None
-        return min((s for s in (known, self.now_s(host)) if s is not None), default=None)
+        known = self._known_s if place == HERE else None
+        return min((s for s in (known, self.now_s(place)) if s is not None), default=None)
 
 
 class Measurements:

@@ -94,8 +94,10 @@ class Sampled:
             return False
         clean = sum(taint(entry.contention, self._machine) is None for entry in self.rounds)
         wanted = sampling.rounds or LEAST_ROUNDS
+        if total >= TIMES_AS_MANY * max(wanted, clean):
+            return False
         if clean < wanted:
-            return total < TIMES_AS_MANY * wanted
+            return True
         if sampling.rounds is not None or clean >= MOST_ROUNDS:
             return False
         return not self._enough(self.rounds)

@@ -27,7 +27,7 @@ class Alarms(Fact, frozen=True, kw_only=True):
 
     Attributes:
         cases: cases times their groups of noisy gated metrics.
-        variants: variants times those groups.
+        variants: variants times those groups, and times of their lives that are compared.
     """
 
     cases: int = 1

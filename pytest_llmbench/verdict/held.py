@@ -1,8 +1,8 @@
 """Which of two grounds a noisy metric is judged on: its own past, or its ratio to the reference.
 
 The ratio to a variant whose rounds took turns with these is free of what slowed the machine; the
-times themselves are free of what happened to the reference. The steadier of the two over the
-baseline's sessions decides, and of a baseline with one session the ratio.
+times themselves are free of what happened to the reference. The one that can tell more decides: the
+steadier over the baseline's sessions, or the one that more of them have.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from pytest_llmbench.domain.case import Case
 from pytest_llmbench.domain.metric import Metric
 from pytest_llmbench.domain.record import CaseRecord
+from pytest_llmbench.verdict.alarms import SESSION
 from pytest_llmbench.verdict.evidence import Evidence
 from pytest_llmbench.verdict.noise import Grid
 from pytest_llmbench.verdict.panel import Panel
@@ -143,15 +144,14 @@ class Grounds:
         if to is not None:
             past = self._past.relative(self._metric, self._variant, to, self._keys, self._known)
             ratio = self._usable(self._panel(past, to), key)
-        if ratio is not None and (absolute is None or _steadier(ratio, absolute)):
+        if ratio is not None and (absolute is None or _narrower(ratio, absolute, key)):
             return "ratio", to, ratio
         return None if absolute is None else ("absolute", None, absolute)
 
     def _usable(self, panel: Panel, key: str | None) -> Panel | None:
         if not len(panel.past):
             return None
-        there = panel.of_all() if key is None else panel.of_case(key)
-        return None if there is None else panel
+        return None if _evidence(panel, key) is None else panel
 
     def _counterpart(self) -> str | None:
         for key in self._keys:
@@ -174,6 +174,7 @@ class Grounds:
             others=()
             if self._side_by_side
             else self._past.others(self._metric, self._variant, to=to),
+            lasting=to is None,
         )
 
     def _now(self, key: str, to: str | None) -> tuple[dict[int, float], float]:
@@ -243,5 +244,13 @@ def assumed_noise(metric: Metric, typical: float, sessions: int) -> float:
     return math.hypot(metric.noise, jitter / max(1, sessions))
 
 
-def _steadier(ratio: Panel, absolute: Panel) -> bool:
-    return ratio.shared().variance <= absolute.shared().variance
+def _narrower(ratio: Panel, absolute: Panel, key: str | None) -> bool:
+    """Whether the ratio's interval is no wider, at a level that verdicts often need."""
+    one, other = _evidence(ratio, key), _evidence(absolute, key)
+    assert one is not None, "a usable panel has evidence"
+    assert other is not None, "a usable panel has evidence"
+    return one.margin(SESSION / 10) <= other.margin(SESSION / 10)
+
+
+def _evidence(panel: Panel, key: str | None) -> Evidence | None:
+    return panel.of_all() if key is None else panel.of_case(key)

@@ -11,7 +11,7 @@ from typing import Literal
 from pytest_llmbench.domain.baseline import Baseline
 from pytest_llmbench.domain.gate import Gates, Limit
 from pytest_llmbench.domain.metric import CATALOGUE, Kind, Metric
-from pytest_llmbench.domain.record import CaseRecord, Measured, VariantRecord
+from pytest_llmbench.domain.record import CaseRecord, VariantRecord
 from pytest_llmbench.domain.verdict import Difference, Verdict
 from pytest_llmbench.verdict.absence import absent_from_case, absent_from_life
 from pytest_llmbench.verdict.beside import no_twin, only_here, only_there
@@ -207,10 +207,6 @@ def _name(context: Context) -> str | None:
 
 def _limits(gates: Gates, of: Literal["case", "variant"]) -> tuple[Limit, ...]:
     return tuple(limit for name, limit in gates.limits.items() if CATALOGUE[name].of == of)
-
-
-def _gate_values(metrics: dict[str, Measured]) -> dict[str, float]:
-    return {name: measured.gate for name, measured in metrics.items()}
 
 
 def _against(now: Sample, past: tuple[Sample, ...], subject: _Subject) -> tuple[Verdict, ...]:

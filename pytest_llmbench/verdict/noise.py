@@ -57,27 +57,49 @@ def split(grid: Grid) -> Split:
     """Return the shared and the own spread of *grid*, rows being sessions or launches.
 
     Each case is centred on its middle mean; what remains of a row is its shared shift, what
-    remains of a cell is its own. One row shows nothing.
+    remains of a cell is its own. One row shows nothing, nor does a case that is in one row alone.
     """
-    rows = len(grid)
-    if rows < 2:
-        return Split(shared=Spread(variance=0.0, freedom=0.0), own=0.0)
-    centred = grid - middle(grid, axis=0)
-    shifts = middle(centred, axis=1)
+    shifts, residual = parts(grid)
     shifts = shifts[np.isfinite(shifts)]
     if len(shifts) < 2:
         return Split(shared=Spread(variance=0.0, freedom=0.0), own=0.0)
     shared = Spread(variance=float(np.var(shifts, ddof=1)), freedom=len(shifts) - 1.0)
-    return Split(shared=shared, own=_own(centred))
+    return Split(shared=shared, own=_own(residual))
 
 
-def _own(centred: Grid) -> float:
+def parts(grid: Grid) -> tuple[NDArray[np.float64], Grid]:
+    """Return each row's shift, shape ``(rows,)``, and what is left of each cell, as *grid*."""
+    several = np.isfinite(grid).sum(axis=0) >= 2
+    centred = np.where(several, grid - middle(grid, axis=0), np.nan)
+    shifts = middle(centred, axis=1)
+    return shifts, centred - shifts[:, None]
+
+
+def own_of_case(residual: Grid, column: int, pooled_own: float) -> Spread:
+    """Return a case's own variance: what it shows itself, moderated by what all cases show.
+
+    Args:
+        residual: what is left of each cell, of :func:`parts`.
+        column: the case's.
+        pooled_own: standard deviation that all cases show together.
+    """
+    cells = residual[np.isfinite(residual[:, column]), column]
+    cases = int(np.isfinite(residual).any(axis=0).sum())
+    if len(cells) < 2 or cases < 2:
+        return Spread(variance=pooled_own**2, freedom=0.0)
+    freedom = (len(cells) - 1) * (cases - 1) / cases
+    seen = Spread(variance=float(np.sum(cells**2)) / freedom, freedom=len(cells) - 1.0)
+    return pooled([Spread(variance=pooled_own**2, freedom=ASSUMED_FREEDOM), seen])
+
+
+def _own(residual: Grid) -> float:
     """Return the standard deviation of cells about their row's shift."""
-    residual = centred - middle(centred, axis=1)[:, None]
-    rows, cases = centred.shape
-    counted = int(np.isfinite(residual).sum())
-    freedom = counted * (rows - 1) / rows * (cases - 1) / cases
-    return math.sqrt(float(np.nansum(residual**2)) / freedom) if freedom > 0 else 0.0
+    known = np.isfinite(residual)
+    rows, cases = int(known.any(axis=1).sum()), int(known.any(axis=0).sum())
+    if rows < 2 or cases < 2:
+        return 0.0
+    freedom = float(known.sum()) * (rows - 1) / rows * (cases - 1) / cases
+    return math.sqrt(float(np.nansum(residual**2)) / freedom)
 
 
 def moderated(assumed: float, seen: Iterable[Spread], others: Iterable[Spread]) -> Spread:
@@ -130,9 +152,14 @@ def drift(changes: NDArray[np.float64]) -> float:
 
 
 def error_of_middle(values: NDArray[np.float64]) -> float:
-    """Return the standard error of the middle mean, by the median absolute deviation."""
+    """Return the standard error of the middle mean of what there is of *values*."""
+    count = int(np.isfinite(values).sum())
+    return spread_of(values) * math.sqrt(of_middle(count)) if count else 0.0
+
+
+def spread_of(values: NDArray[np.float64]) -> float:
+    """Return the standard deviation by the median absolute deviation; 0 of fewer than three."""
     finite = values[np.isfinite(values)]
     if len(finite) < 3:
         return 0.0
-    spread = _MAD_TO_SD * float(np.median(np.abs(finite - np.median(finite))))
-    return spread * math.sqrt(of_middle(len(finite)))
+    return _MAD_TO_SD * float(np.median(np.abs(finite - np.median(finite))))

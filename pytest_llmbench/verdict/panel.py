@@ -20,12 +20,19 @@ from pytest_llmbench.verdict.noise import (
     drift,
     error_of_middle,
     moderated,
+    own_of_case,
+    parts,
+    pooled,
     split,
+    spread_of,
 )
 
 _FEW: Final = 5
 """From so many cases on, how far their changes are apart says how far one of them may be, and a
 launch has a middle that withstands one of them."""
+
+_GRAIN: Final = 1e-9
+"""A launch that nothing tells from another weighs as much as that one, and no more."""
 
 _OWN_FREEDOM: Final = 4.0
 """Observations behind a case's own spread where sessions show none: its rounds alone do."""
@@ -43,6 +50,8 @@ class Panel:
         errors: standard errors of *now* that the rounds show, shape ``(cases,)``.
         assumed: standard deviation between launches that is documented for the metric.
         others: what other variants of the baseline's sessions show.
+        lasting: whether what sessions differ by lasts through a session, so that its launches
+            share it: of times it does, of ratios of variants in turns it doesn't.
     """
 
     keys: tuple[str, ...]
@@ -51,6 +60,7 @@ class Panel:
     errors: NDArray[np.float64]
     assumed: float
     others: tuple[Spread, ...] = ()
+    lasting: bool = False
 
     def of_case(self, key: str) -> Evidence | None:
         """Return the evidence on the case *key*; ``None`` where now or before lack it."""
@@ -59,10 +69,13 @@ class Panel:
         change = self._changes[column]
         if not launches or not math.isfinite(change):
             return None
-        weight = 1 / launches + self._of_past(column)
-        own = max(self._own, float(self.errors[column]) * math.sqrt(launches))
-        own_variance = own**2 * weight
-        return welch(float(change), self._shared, weight, own_variance, self._freedom)
+        of_past = self._of_past(column)
+        own = self._own_of(column, launches)
+        return welch(
+            float(change),
+            self._common(1 / launches, of_past),
+            Spread(variance=own.variance * (1 / launches + of_past), freedom=own.freedom),
+        )
 
     def of_all(self) -> Evidence | None:
         """Return the evidence on all cases together: the middle of their changes in each launch.
@@ -77,14 +90,58 @@ class Panel:
         shifts, cases = middle(apart, axis=1)[cases > 0], cases[cases > 0]
         beyond = self._beyond([*map(int, cases), self.compared], len(shifts))
         each, past = beyond[:-1], beyond[-1]
-        share = 1 / (self._shared.variance + each)
+        apart_by = self.shared.variance - self._stays + each
+        share = 1 / np.maximum(apart_by, _GRAIN * self.shared.variance)
         share /= share.sum()
-        of_past = self._of_sessions()
-        weight = float((share**2).sum()) + of_past
+        finite = np.flatnonzero(np.isfinite(self._changes))
+        of_past = float(np.mean([self._of_past(int(column)) for column in finite]))
+        weight = float((share**2).sum())
         own = float((share**2 * each).sum()) + of_past * past
-        own = max(own, error_of_middle(self._changes) ** 2 - self._known_own * weight)
-        change = float((share * shifts).sum())
-        return welch(change, self._shared, weight, own, self._freedom)
+        seen = error_of_middle(self._changes) ** 2 - self._known_own * (weight + of_past)
+        return welch(
+            float((share * shifts).sum()),
+            self._common(weight, of_past),
+            Spread(variance=max(own, seen), freedom=self._freedom),
+        )
+
+    @property
+    def compared(self) -> int:
+        """How many cases there are now and were before."""
+        return int(np.isfinite(self._changes).sum())
+
+    @cached_property
+    def shared(self) -> Spread:
+        """The spread of one session's shift, as it is taken to be."""
+        assumed = math.sqrt(self.assumed**2 + drift(self._changes) + self._known_own)
+        within = () if self.lasting else (self._within,)
+        spread = moderated(assumed, (self._split.shared, *within), self.others)
+        restless = self.lasting and self._within.variance > spread.variance
+        return pooled((spread, self._within)) if restless else spread
+
+    @cached_property
+    def _within(self) -> Spread:
+        """The spread of this session's launches."""
+        return split(self._whole_launches).shared
+
+    @property
+    def _stays(self) -> float:
+        """The part of the shared variance that all launches of this session have in common."""
+        if not self.lasting:
+            return 0.0
+        if not self._within.freedom:
+            return self.shared.variance
+        return max(0.0, self.shared.variance - self._within.variance)
+
+    def _common(self, weight: float, of_past: float) -> Spread:
+        """Return the shared part of a change's variance.
+
+        Args:
+            weight: variance of the mean over the launches, in variances of one of them.
+            of_past: variance of what was before, in variances of one session.
+        """
+        total = self.shared.variance
+        now = self._stays + (total - self._stays) * weight
+        return Spread(variance=now + total * of_past, freedom=self.shared.freedom)
 
     def _beyond(self, counts: Sequence[int], launches: int) -> NDArray[np.float64]:
         """Return what so many cases have of their own beyond what the sessions' shifts show.
@@ -101,54 +158,45 @@ class Panel:
         own = max(self._own, typical) ** 2
         return np.array([max(0.0, own * of_middle(c) - self._known_own) for c in counts])
 
-    def _of_sessions(self) -> float:
-        """Return the variance of what was before, in variances of one session."""
-        sessions = min(len(self.past), *self._sessions) if len(self.past) else 0
-        return of_middle(sessions) if sessions else 0.0
-
-    @property
-    def compared(self) -> int:
-        """How many cases there are now and were before."""
-        return int(np.isfinite(self._changes).sum())
-
-    def shared(self) -> Spread:
-        """Return the spread of one launch, as it is taken to be."""
-        return self._shared
-
-    @cached_property
-    def _shared(self) -> Spread:
-        seen = (self._split.shared, split(self._whole_launches).shared)
-        assumed = math.sqrt(self.assumed**2 + drift(self._changes) + self._known_own)
-        return moderated(assumed, seen, self.others)
-
     @cached_property
     def _known_own(self) -> float:
-        """Return what cases have of their own in a session's shift, as the baseline shows it.
+        """What cases have of their own in a session's shift, as the baseline shows it.
 
         The shifts differ by it as well, so that it is a part of what they share already.
         """
-        return self._split.own**2 * of_middle(self.compared) if self.compared else 0.0
+        cases = int((np.isfinite(self.past).sum(axis=0) >= 2).sum())
+        return self._split.own**2 * of_middle(cases) if cases else 0.0
 
     @cached_property
     def _whole_launches(self) -> Grid:
-        """Return the launches that looked at enough cases to speak of the variant."""
+        """The launches that looked at enough cases to speak of the variant."""
         cases = np.isfinite(self.now).sum(axis=1)
         enough: Grid = self.now[cases >= min(_FEW, int(cases.max(initial=0)))]
         return enough
 
+    def _own_of(self, column: int, launches: int) -> Spread:
+        """Return a case's own variance in one launch: the largest that anything shows."""
+        rounds = float(self.errors[column]) * math.sqrt(launches)
+        itself = own_of_case(self._residual, column, self._split.own)
+        found = (
+            Spread(variance=self._own**2, freedom=self._freedom),
+            Spread(variance=itself.variance, freedom=max(_OWN_FREEDOM, itself.freedom)),
+            Spread(variance=rounds**2, freedom=_OWN_FREEDOM),
+        )
+        return max(found, key=lambda spread: spread.variance)
+
     @cached_property
     def _own(self) -> float:
-        """Return one cell's own standard deviation: by the sessions, and by how cases differ."""
+        """One cell's own standard deviation: by the sessions, and by how cases differ."""
         changes = self._changes
         finite = np.isfinite(changes)
-        count = int(finite.sum())
-        if count < _FEW:
+        if int(finite.sum()) < _FEW:
             return self._split.own
         weights = [
             1 / max(1, int(np.isfinite(self.now[:, c]).sum())) + self._of_past(c)
             for c in map(int, np.flatnonzero(finite))
         ]
-        apart = error_of_middle(changes) / math.sqrt(of_middle(count))
+        apart = spread_of(changes)
         return max(self._split.own, apart / math.sqrt(float(np.median(weights))))
 
     @cached_property
@@ -161,8 +209,12 @@ class Panel:
         return split(self.past)
 
     @cached_property
+    def _residual(self) -> Grid:
+        return parts(self.past)[1]
+
+    @cached_property
     def _centre(self) -> NDArray[np.float64]:
-        """Return what each case was: the middle of its sessions, or 0 where nothing was before."""
+        """What each case was: the middle of its sessions, or 0 where nothing was before."""
         if not len(self.past):
             return np.zeros(len(self.keys))
         return middle(self.past, axis=0)
@@ -170,12 +222,6 @@ class Panel:
     @cached_property
     def _changes(self) -> NDArray[np.float64]:
         return mean(self.now) - self._centre
-
-    @cached_property
-    def _sessions(self) -> list[int]:
-        """Return how many sessions have each of the cases that can be compared."""
-        counts = np.isfinite(self.past).sum(axis=0)
-        return [int(count) for count in counts[np.isfinite(self._changes)]] or [0]
 
     def _of_past(self, column: int) -> float:
         """Return the variance of the case's centre, in variances of one session."""
@@ -190,17 +236,14 @@ def mean(grid: Grid) -> NDArray[np.float64]:
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
-def welch(change: float, shared: Spread, weight: float, own: float, own_freedom: float) -> Evidence:
+def welch(change: float, common: Spread, own: Spread) -> Evidence:
     """Return both variances together; degrees of freedom after Welch and Satterthwaite.
 
     Args:
         change: the estimate.
-        shared: the variance of one launch, above zero.
-        weight: how many of it the estimate has.
-        own: the estimate's other variance.
-        own_freedom: degrees of freedom behind that.
+        common: the shared part of its variance, above zero.
+        own: the rest.
     """
-    common = shared.variance * weight
-    total = common + own
-    parts = common**2 / shared.freedom + own**2 / own_freedom
-    return Evidence(change=change, error=math.sqrt(total), freedom=total**2 / parts)
+    total = common.variance + own.variance
+    squares = common.variance**2 / common.freedom + own.variance**2 / own.freedom
+    return Evidence(change=change, error=math.sqrt(total), freedom=total**2 / squares)

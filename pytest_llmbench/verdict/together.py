@@ -31,13 +31,15 @@ def told_of_others(
         change: the logarithm of the worsening behind *verdict*.
         context: the session.
     """
+    if verdict.kind not in _TOLD:
+        return verdict
     others = {
         name: context.grounds(metric, name).own_change()
         for name in dict.fromkeys(case.variant for case in context.cases)
         if name != variant
     }
     known = {name: moved for name, moved in others.items() if moved is not None}
-    if verdict.kind not in _TOLD or not known or not _alike(change, known.values()):
+    if not known or not _alike(change, known.values()):
         return verdict
     said = ", ".join(f"{name} {_percent(moved)}" for name, moved in known.items())
     return msgspec.structs.replace(

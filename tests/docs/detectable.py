@@ -38,30 +38,35 @@ _COLUMNS: Final = " | ".join(format_percent(spread) for spread in SPREADS)
 
 def absolute_table() -> str:
     """By a variant's own past."""
-    return _table(lambda sessions: assumed_noise(METRIC, TOKEN_S, sessions), VARIANTS - 1)
+    return _table(_assumed, VARIANTS - 1, lasting=True)
 
 
 def ratio_table() -> str:
     """As a multiple of the reference's, of which a variant less can tell the spread."""
-    return _table(lambda _: RATIO_NOISE, VARIANTS - 2)
+    return _table(lambda _: RATIO_NOISE, VARIANTS - 2, lasting=False)
+
+
+def _assumed(sessions: int) -> float:
+    return assumed_noise(METRIC, TOKEN_S, sessions)
 
 
 def side_by_side_table() -> str:
     lines = [f"| launches | {_COLUMNS} |", "|--:" * (1 + len(SPREADS)) + "|"]
     for launches in IN_TURNS:
-        cells = [_cell(spread, 0, launches, RATIO_NOISE, 0) for spread in SPREADS]
-        lines.append(f"| {launches} | {' | '.join(cells)} |")
+        panels = [_panel(spread, 0, launches, RATIO_NOISE) for spread in SPREADS]
+        lines.append(f"| {launches} | {' | '.join(map(_cell, panels))} |")
     return "\n".join(lines)
 
 
-def _table(assumed: Callable[[int], float], others: int) -> str:
+def _table(assumed: Callable[[int], float], others: int, *, lasting: bool) -> str:
     lines = [f"| sessions | launches | {_COLUMNS} |", "|--:" * (2 + len(SPREADS)) + "|"]
     for sessions in SESSIONS:
         for launches in LAUNCHES:
-            cells = [
-                _cell(spread, sessions, launches, assumed(sessions), others) for spread in SPREADS
+            panels = [
+                _panel(spread, sessions, launches, assumed(sessions), others, lasting=lasting)
+                for spread in SPREADS
             ]
-            lines.append(f"| {sessions} | {launches} | {' | '.join(cells)} |")
+            lines.append(f"| {sessions} | {launches} | {' | '.join(map(_cell, panels))} |")
     return "\n".join(lines)
 
 
@@ -70,7 +75,7 @@ def surely_found() -> list[float]:
     ratios = []
     for spread, sessions, launches in itertools.product(SPREADS, SESSIONS, LAUNCHES):
         noise = assumed_noise(METRIC, TOKEN_S, sessions)
-        panel = _panel(spread, sessions, launches, noise, VARIANTS - 1)
+        panel = _panel(spread, sessions, launches, noise, VARIANTS - 1, lasting=True)
         for evidence, alpha in _both(panel):
             half = _found(evidence, alpha)
             margin = evidence.margin(alpha) + NormalDist().inv_cdf(0.95) * evidence.error
@@ -78,9 +83,8 @@ def surely_found() -> list[float]:
     return ratios
 
 
-def _cell(spread: float, sessions: int, launches: int, assumed: float, others: int) -> str:
+def _cell(panel: Panel) -> str:
     """What is found of a variant as a whole, and of a single case."""
-    panel = _panel(spread, sessions, launches, assumed, others)
     return " / ".join(format_percent(_found(*each)) for each in _both(panel))
 
 
@@ -91,7 +95,15 @@ def _both(panel: Panel) -> tuple[tuple[Evidence, float], tuple[Evidence, float]]
     return (whole, ALARMS.of_variant), (case, ALARMS.of_case)
 
 
-def _panel(spread: float, sessions: int, launches: int, assumed: float, others: int) -> Panel:
+def _panel(
+    spread: float,
+    sessions: int,
+    launches: int,
+    assumed: float,
+    others: int = 0,
+    *,
+    lasting: bool = False,
+) -> Panel:
     return Panel(
         keys=tuple(map(str, range(CASES))),
         now=_grid(launches, spread),
@@ -99,6 +111,7 @@ def _panel(spread: float, sessions: int, launches: int, assumed: float, others: 
         errors=np.zeros(CASES),
         assumed=assumed,
         others=(Spread(variance=spread**2, freedom=sessions - 1.0),) * others,
+        lasting=lasting,
     )
 
 

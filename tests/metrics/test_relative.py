@@ -64,6 +64,14 @@ def test_a_turn_in_which_either_was_disturbed_is_no_pair(side):
     assert relative(ours, its).value == pytest.approx(2.0)
 
 
+def test_beside_a_disturbed_counterpart_there_is_no_ratio():
+    """The ratio would be the disturbance's; where both are, it is for the judge to say so."""
+    calm, busy = turns(20, 20, 20), turns(25, 25, 25, tainted={0, 1, 2})
+    assert relative_metrics(calm, busy, "ref", HERE) == {}
+    assert relative(busy, calm).value == pytest.approx(1.25)
+    assert relative(busy, busy).value == pytest.approx(1.0)
+
+
 def test_a_turn_out_of_pace_is_no_pair():
     paces_s = (ACCEPTED_PACE * 1.1,) * 2
     slow = make_round((500, 1000, 1500), turn=2, paces_s=paces_s)

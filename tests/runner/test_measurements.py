@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from pytest_llmbench.domain.trace import Contention
-from pytest_llmbench.runner.measurements import Measurements, Pace, failed
+from pytest_llmbench.runner.measurements import HERE, Measurements, Pace, failed, place_of
 from tests.runner.facts import (
     BUSY,
     MACHINE,
@@ -20,6 +20,7 @@ from tests.runner.facts import (
     make_sampled,
     run_alone,
 )
+from tests.support import variant
 
 MINE, OTHER = make_case("mine"), make_case("other")
 
@@ -146,26 +147,37 @@ def paced(*paces_s: float) -> Contention:
     return msgspec.structs.replace(QUIET, paces_s=paces_s)
 
 
-def test_what_is_usual_for_each_host_is_the_median() -> None:
+BOX = ("ssh=box", None)
+
+
+def test_what_is_usual_in_each_place_is_the_median() -> None:
     pace = Pace(None)
-    assert (pace.now_s(None), pace.usual_s(None)) == (None, None)
-    pace.see(None, paced(3.0, 3.5))
-    assert pace.usual_s(None) == 3.5, "at its worse moment"
-    pace.see(None, paced(5.0, 5.0))
-    pace.see(None, paced(9.0, 9.0))
-    pace.see(None, QUIET)
-    assert (pace.now_s(None), pace.usual_s(None)) == (5.0, 5.0)
-    assert pace.usual_s("ssh=box") is None
-    pace.see("ssh=box", paced(1.0, 1.0))
-    assert (pace.usual_s(None), pace.usual_s("ssh=box")) == (5.0, 1.0)
+    assert (pace.now_s(HERE), pace.usual_s(HERE)) == (None, None)
+    pace.see(HERE, paced(3.0, 3.5))
+    assert pace.usual_s(HERE) == 3.5, "at its worse moment"
+    pace.see(HERE, paced(5.0, 5.0))
+    pace.see(HERE, paced(9.0, 9.0))
+    pace.see(HERE, QUIET)
+    assert (pace.now_s(HERE), pace.usual_s(HERE)) == (5.0, 5.0)
+    assert pace.usual_s(BOX) is None
+    pace.see(BOX, paced(1.0, 1.0))
+    assert (pace.usual_s(HERE), pace.usual_s(BOX)) == (5.0, 1.0)
+
+
+def test_another_interpreter_has_a_pace_of_its_own() -> None:
+    slow = msgspec.structs.replace(variant("v", "scripted"), python="/opt/debug/bin/python")
+    pace = Pace(1.0)
+    pace.see(place_of(slow), paced(2.0, 2.0))
+    assert (pace.usual_s(place_of(slow)), pace.usual_s(HERE)) == (2.0, 1.0)
+    assert place_of(variant("v", "scripted")) == HERE
 
 
 def test_what_was_usual_in_earlier_sessions_counts_here_only() -> None:
     pace = Pace(2.0)
-    assert (pace.now_s(None), pace.usual_s(None)) == (None, 2.0)
-    pace.see(None, paced(3.0, 3.0))
-    pace.see("ssh=box", paced(3.0, 3.0))
-    assert (pace.now_s(None), pace.usual_s(None), pace.usual_s("ssh=box")) == (3.0, 2.0, 3.0)
-    pace.see(None, paced(1.0, 1.0))
-    pace.see(None, paced(1.0, 1.0))
-    assert pace.usual_s(None) == 1.0, "the quicker of the two"
+    assert (pace.now_s(HERE), pace.usual_s(HERE)) == (None, 2.0)
+    pace.see(HERE, paced(3.0, 3.0))
+    pace.see(BOX, paced(3.0, 3.0))
+    assert (pace.now_s(HERE), pace.usual_s(HERE), pace.usual_s(BOX)) == (3.0, 2.0, 3.0)
+    pace.see(HERE, paced(1.0, 1.0))
+    pace.see(HERE, paced(1.0, 1.0))
+    assert pace.usual_s(HERE) == 1.0, "the quicker of the two"

@@ -109,6 +109,12 @@ def test_disturbed_rounds_are_repeated_up_to_a_cap(busy, rounds: int) -> None:
     assert len(measured(Script(busy=busy)).rounds) == rounds
 
 
+def test_a_neighbour_that_comes_later_and_stays_ends_the_rounds_too() -> None:
+    never = {"enough": lambda _: False}
+    sampled = measured(Script(busy=range(5, 999)), rounds=None, more=never)
+    assert len(sampled.rounds) == TIMES_AS_MANY * 5
+
+
 def test_a_round_on_a_slow_machine_is_disturbed() -> None:
     machine = Machine(processors=2, pace_s=0.01)
     slow = Script(paces_s=(0.01 * ACCEPTED_PACE * 1.01,) * 2)

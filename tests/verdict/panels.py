@@ -9,7 +9,7 @@ from pytest_llmbench.verdict.panel import Panel
 ASSUMED = 0.02
 
 
-def make_panel(now, past, *, errors=None, assumed=ASSUMED, others=()):
+def make_panel(now, past, *, errors=None, assumed=ASSUMED, others=(), lasting=False):
     now = np.atleast_2d(np.array(now, dtype=float))
     cases = now.shape[1]
     return Panel(
@@ -19,4 +19,5 @@ def make_panel(now, past, *, errors=None, assumed=ASSUMED, others=()):
         errors=np.zeros(cases) if errors is None else np.array(errors, dtype=float),
         assumed=assumed,
         others=others,
+        lasting=lasting,
     )

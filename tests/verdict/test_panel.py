@@ -27,10 +27,8 @@ def test_welch_and_satterthwaite_by_a_published_example():
     one, other = (np.array(values) for values in SLEEP)
     found = welch(
         float(other.mean() - one.mean()),
-        Spread(variance=float(one.var(ddof=1)), freedom=9),
-        1 / 10,
-        float(other.var(ddof=1)) / 10,
-        9,
+        Spread(variance=float(one.var(ddof=1)) / 10, freedom=9),
+        Spread(variance=float(other.var(ddof=1)) / 10, freedom=9),
     )
     assert found.change / found.error == pytest.approx(1.8608, abs=5e-5)
     assert found.freedom == pytest.approx(17.776, abs=5e-4)
@@ -65,11 +63,37 @@ def test_sessions_that_show_more_than_is_assumed_count():
     assert found.error == pytest.approx(math.sqrt(variance * 1.5))
 
 
+@pytest.mark.parametrize(("within", "expected"), [(0.0, 1.0), (0.02, 0.5 + 0.5 / 4), (0.2, 0.25)])
+def test_what_lasts_through_a_session_more_launches_do_not_average_out(within, expected):
+    """Launches as far apart as sessions are alike; those that agree share the session's luck."""
+    shifts = within * np.array([1.0, -1.0, 1.0, -1.0]) * math.sqrt(3 / 4)
+    rows = np.tile(shifts[:, None], (1, 6))
+    sessions = [[0.0] * 6]
+    lasting = make_panel(rows, sessions, assumed=0.02 * math.sqrt(2), lasting=True)
+    one = make_panel([[0.0] * 6], sessions, assumed=0.02 * math.sqrt(2), lasting=True)
+    total, now = lasting.shared.variance, lasting.of_all().error ** 2 - lasting.shared.variance
+    assert now == pytest.approx(expected * total)
+    assert one.of_all().error ** 2 == pytest.approx(2 * one.shared.variance)
+
+
+def test_a_case_that_is_restless_itself_is_told_from_the_others():
+    chance = np.random.default_rng(4)
+    past = 0.005 * chance.standard_normal((6, 10))
+    past[:, 3] *= 20
+    panel = make_panel([0.0] * 10, past, assumed=0.005)
+    assert panel.of_case("c3").error > 2 * panel.of_case("c4").error
+
+
+def test_what_is_in_one_session_alone_shows_no_spread():
+    apart = make_panel([0.1] * 4, [[0.0, 0.0, NAN, NAN], [NAN, NAN, 0.0, 0.0]])
+    assert apart.shared == make_panel([0.1] * 4, [[0.0] * 4]).shared
+
+
 def test_other_variants_speak_for_one_that_says_little():
     alone = make_panel([0.1], [[0.0], [0.0]])
     heard = make_panel([0.1], [[0.0], [0.0]], others=(Spread(variance=0.01, freedom=8),))
     assert heard.of_case("c0").error > alone.of_case("c0").error
-    assert heard.shared().freedom == alone.shared().freedom + 4
+    assert heard.shared.freedom == alone.shared.freedom + 4
 
 
 def test_what_the_rounds_show_is_added():
