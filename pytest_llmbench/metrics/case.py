@@ -1,6 +1,6 @@
 """What a case reports: each metric over its rounds, and the one number that gates compare.
 
-Plain means are not taken anywhere: one stall moves the mean of the token times of an unchanged
+Plain means of rounds are not taken: one stall moves the mean of the token times of an unchanged
 model by a third. Rounds are averaged without their extremes (:mod:`.middle`).
 """
 

@@ -90,6 +90,13 @@ def test_metrics_that_restate_one_another_are_one_thing_judged(tmp_path: Path) -
     assert alarms_for(alone, cases(alone)).variants == alarms.variants + 1
 
 
+def test_times_of_a_life_that_are_compared_are_things_judged(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    more = configured(tmp_path, '[variants.a.tolerance]\nload_s = "20%"\nfree_s = "1 s"\n')
+    was, now = (alarms_for(each, cases(each)) for each in (config, more))
+    assert (now.cases, now.variants) == (was.cases, was.variants + 2)
+
+
 def test_what_is_not_measured_is_not_counted(tmp_path: Path) -> None:
     config = configured(tmp_path)
     assert alarms_for(config, cases(config, "a")).cases == 5 * 2
