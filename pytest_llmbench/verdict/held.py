@@ -17,7 +17,6 @@ import numpy as np
 from pytest_llmbench.domain.case import Case
 from pytest_llmbench.domain.metric import Metric
 from pytest_llmbench.domain.record import CaseRecord
-from pytest_llmbench.verdict.alarms import SESSION
 from pytest_llmbench.verdict.evidence import Evidence
 from pytest_llmbench.verdict.noise import Grid
 from pytest_llmbench.verdict.panel import Panel
@@ -144,14 +143,15 @@ class Grounds:
         if to is not None:
             past = self._past.relative(self._metric, self._variant, to, self._keys, self._known)
             ratio = self._usable(self._panel(past, to), key)
-        if ratio is not None and (absolute is None or _narrower(ratio, absolute, key)):
+        if ratio is not None and (absolute is None or ratio.blur(key) <= absolute.blur(key)):
             return "ratio", to, ratio
         return None if absolute is None else ("absolute", None, absolute)
 
     def _usable(self, panel: Panel, key: str | None) -> Panel | None:
         if not len(panel.past):
             return None
-        return None if _evidence(panel, key) is None else panel
+        there = panel.of_all() if key is None else panel.of_case(key)
+        return None if there is None else panel
 
     def _counterpart(self) -> str | None:
         for key in self._keys:
@@ -242,15 +242,3 @@ def assumed_noise(metric: Metric, typical: float, sessions: int) -> float:
     """
     jitter = min(MOST_JITTER, metric.jitter / typical)
     return math.hypot(metric.noise, jitter / max(1, sessions))
-
-
-def _narrower(ratio: Panel, absolute: Panel, key: str | None) -> bool:
-    """Whether the ratio's interval is no wider, at a level that verdicts often need."""
-    one, other = _evidence(ratio, key), _evidence(absolute, key)
-    assert one is not None, "a usable panel has evidence"
-    assert other is not None, "a usable panel has evidence"
-    return one.margin(SESSION / 10) <= other.margin(SESSION / 10)
-
-
-def _evidence(panel: Panel, key: str | None) -> Evidence | None:
-    return panel.of_all() if key is None else panel.of_case(key)

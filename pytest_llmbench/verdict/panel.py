@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_llmbench.metrics.middle import middle, of_middle
-from pytest_llmbench.verdict.evidence import Evidence
+from pytest_llmbench.verdict.alarms import SESSION
+from pytest_llmbench.verdict.evidence import Evidence, quantile
 from pytest_llmbench.verdict.noise import (
     Grid,
     Split,
@@ -93,8 +94,7 @@ class Panel:
         apart_by = self.shared.variance - self._stays + each
         share = 1 / np.maximum(apart_by, _GRAIN * self.shared.variance)
         share /= share.sum()
-        finite = np.flatnonzero(np.isfinite(self._changes))
-        of_past = float(np.mean([self._of_past(int(column)) for column in finite]))
+        of_past = self._of_all_past()
         weight = float((share**2).sum())
         own = float((share**2 * each).sum()) + of_past * past
         seen = error_of_middle(self._changes) ** 2 - self._known_own * (weight + of_past)
@@ -103,6 +103,18 @@ class Panel:
             self._common(weight, of_past),
             Spread(variance=max(own, seen), freedom=self._freedom),
         )
+
+    def blur(self, key: str | None) -> float:
+        """Return the half-width that what sessions differ by alone gives an interval.
+
+        It says which of two panels can tell more, whatever this session's rounds are like.
+
+        Args:
+            key: the case; ``None`` for all together.
+        """
+        of_past = self._of_all_past() if key is None else self._of_past(self.keys.index(key))
+        width = quantile(SESSION / 10, self.shared.freedom)
+        return width * math.sqrt(self.shared.variance * (1 + of_past))
 
     @property
     def compared(self) -> int:
@@ -222,6 +234,11 @@ class Panel:
     @cached_property
     def _changes(self) -> NDArray[np.float64]:
         return mean(self.now) - self._centre
+
+    def _of_all_past(self) -> float:
+        """Return the variance of all cases' centres, in variances of one session."""
+        finite = np.flatnonzero(np.isfinite(self._changes))
+        return float(np.mean([self._of_past(int(column)) for column in finite]))
 
     def _of_past(self, column: int) -> float:
         """Return the variance of the case's centre, in variances of one session."""

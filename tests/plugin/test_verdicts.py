@@ -28,7 +28,7 @@ jitter = 0.03
 max_new_tokens = 16
 rounds = 5
 """
-SMALL_PLANT = "--llmbench-plant=tuned=5%"
+SMALL_PLANT = "--llmbench-plant=tuned=8%"
 WHOLE = "over 5 cases * rose by * against base, which took turns with it (accepted: *)"
 
 
