@@ -14,6 +14,7 @@ from pytest_llmbench.testing.terms import Terms, asked_or_refused, promise, toke
 _FIXED: Final = 40
 _HOT: Final = 1.5
 _SEEDS: Final = (1, 2, 3, 4, 5, 6)
+_BEFORE: Final = ("Hello.", "One more question.")
 _ATTEMPTS: Final = 3
 _AT_ONCE: Final = 0.02
 """Share of a round's time within which no engine decodes 39 of 40 tokens."""
@@ -165,15 +166,25 @@ class OutputPromises(Terms):
     def test_sampling_from_one_candidate_is_greedy(
         self, subject: Subject, narrow: dict[str, float]
     ) -> None:
-        """``top_k`` and ``top_p`` are obeyed or refused, never ignored."""
-        trace = asked_or_refused(subject, self.question, temperature=_HOT, seed=7, **narrow)
-        if trace is None:
-            return
-        greedy = subject.ask(self.question)
+        """``top_k`` and ``top_p`` are obeyed or refused, never ignored.
+
+        In half precision two tokens can have exactly the same logit, and either is right. So one
+        question may come out otherwise, where two others come out alike.
+        """
+        unlike = []
+        for question in (self.question, *(f"{before} {self.question}" for before in _BEFORE)):
+            trace = asked_or_refused(subject, question, temperature=_HOT, seed=7, **narrow)
+            if trace is None:
+                return
+            greedy = subject.ask(question)
+            if trace.text != greedy.text:
+                unlike.append(f"{trace.text!r} and not {greedy.text!r}")
+            elif not unlike:
+                return
         promise(
-            trace.text == greedy.text,
+            len(unlike) <= 1,
             f"temperature {_HOT} with {narrow} leaves one candidate a token, but gave "
-            f"{trace.text!r} and not {greedy.text!r}; hand it to the sampler, or raise CaseError",
+            f"{', '.join(unlike)}; hand it to the sampler, or raise CaseError",
         )
 
     def _answer(self, subject: Subject) -> Trace:

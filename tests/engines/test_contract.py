@@ -55,7 +55,7 @@ class TestTransformers(DemoContract):
 @pytest.mark.engine("bitsandbytes")
 class TestTransformersInt8(DemoContract):
     engine = "transformers"
-    options = {"model": "model", "quantization": "bnb-int8", **ONE_THREAD}
+    options = {"model": "model", "quantization": "bnb-int8", "dtype": "float32", **ONE_THREAD}
 
 
 @pytest.mark.engine("bitsandbytes")
