@@ -34,7 +34,7 @@ from pytest_llmbench.domain.verdict import Verdict, VerdictKind
 from pytest_llmbench.metrics.case import case_metrics
 from pytest_llmbench.metrics.relative import relative_metrics
 from pytest_llmbench.metrics.taint import Machine, round_pace, taint
-from pytest_llmbench.runner.confirm import HOPELESS, LAUNCHES, is_suspected
+from pytest_llmbench.runner.confirm import HOPELESS, LAUNCHES, is_certain, is_suspected
 from pytest_llmbench.runner.judged import Judged
 from pytest_llmbench.runner.sampled import LEAST_ROUNDS
 from pytest_llmbench.runner.session import usual_pace
@@ -135,6 +135,8 @@ class _Bench:
         for launched in range(1, len(self._launches)):
             if not is_suspected(verdicts, SUSPICIOUS if launched > 1 else chance):
                 break
+            if launched > 1 and is_certain(verdicts, self._context.alarms.of_case):
+                break
             self._measure(key, 1 + launched)
             verdicts = self._look(key)
         return verdicts
@@ -162,6 +164,8 @@ class _Bench:
         verdicts = judge_variant(name, self._context, Gates())
         for launched in range(1, len(self._launches)):
             if not is_suspected(verdicts, HOPELESS if launched > 1 else SUSPICIOUS):
+                break
+            if launched > 1 and is_certain(verdicts, self._context.alarms.of_variant):
                 break
             for key in self.keys:
                 if key[0] == name:

@@ -36,9 +36,13 @@ times more to say so."""
 MOST_CASES: Final = 24
 """Cases of a variant that a fresh launch measures where the variant as a whole is suspected."""
 
-BUDGET_S: Final = 900.0
-"""Once confirming took so long in a session, what is suspected is not launched again; it is
-judged on what there is."""
+LEAST_BUDGET_S: Final = 180.0
+"""Seconds that confirming may take in any session; in a longer one as long as all the rest took.
+Then what is suspected is not launched again; it is judged on what there is."""
+
+CERTAIN: Final = 0.01
+"""Evidence so many times as strong as a verdict needs: after one fresh launch more of them could
+hardly change what is said."""
 
 HOPELESS: Final = 0.3
 """A suspicion is dropped where the evidence fell so low: a slow minute passed."""
@@ -52,7 +56,7 @@ class Confirming:
         judged: judges, and keeps the verdicts that stand.
         progress: told of fresh launches.
         launches: how many; 0 turns confirming off.
-        budget_s: seconds that all of it may take in a session.
+        least_s: seconds that all of it may take in any session.
         clock: seconds, for the budget.
     """
 
@@ -63,15 +67,17 @@ class Confirming:
         progress: Progress,
         *,
         launches: int = LAUNCHES,
-        budget_s: float = BUDGET_S,
+        least_s: float = LEAST_BUDGET_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._bench = bench
         self._judged = judged
         self._progress = progress
         self._launches = launches
-        self._left_s = budget_s
+        self._least_s = least_s
         self._clock = clock
+        self._began = clock()
+        self._spent_s = 0.0
         self._confirmed: Counter[str] = Counter()
         self._whole: set[str] = set()
 
@@ -94,11 +100,11 @@ class Confirming:
             return ()
         self._whole.add(name)
         verdicts = self._judged.variant(name)
-        launched = 0
+        launched, alpha = 0, self._judged.context.alarms.of_variant
         while is_suspected(verdicts, HOPELESS if launched else SUSPICIOUS):
-            if launched == self._launches or self._left_s <= 0:
+            if launched == self._launches or self._spent:
                 break
-            if launched and all(map(_is_certain, _times(verdicts))):
+            if launched and is_certain(verdicts, alpha):
                 break
             launched += 1
             self._look_again(self._some_cases(name), f"{name} as a whole", launched)
@@ -117,14 +123,14 @@ class Confirming:
         self, case: Case, verdicts: tuple[Verdict, ...], gates: tuple[Gates, ...]
     ) -> tuple[CaseRecord, tuple[Verdict, ...]]:
         known = self._confirmed[case.variant] >= ENOUGH
-        launched = 0
+        launched, alpha = 0, self._judged.context.alarms.of_case
         for number in range(1, 2 if known else self._launches + 1):
-            if self._left_s <= 0:
+            if self._spent:
                 break
             launched = number
             self._look_again([case], case.key, number, fresh=not known)
             verdicts = self._judged.look(self._bench.cases[case.key], *gates)
-            if not is_suspected(verdicts, SUSPICIOUS):
+            if not is_suspected(verdicts, SUSPICIOUS) or is_certain(verdicts, alpha):
                 break
         if is_slow(verdicts):
             self._confirmed[case.variant] += 1
@@ -138,7 +144,13 @@ class Confirming:
         self._progress.say(f"{what}: slower; measured again ({how})")
         for case in cases:
             self._bench.look_again(case, fresh=fresh and case is cases[0])
-        self._left_s -= self._clock() - began
+        self._spent_s += self._clock() - began
+
+    @property
+    def _spent(self) -> bool:
+        """Whether confirming took its share of the session."""
+        measuring_s = self._clock() - self._began - self._spent_s
+        return self._spent_s >= max(self._least_s, measuring_s)
 
     def _some_cases(self, name: str) -> list[Case]:
         """Return cases of a variant that were measured, evenly spread over all of them."""
@@ -161,18 +173,19 @@ def is_slow(verdicts: Iterable[Verdict]) -> bool:
     return any(verdict.kind is VerdictKind.REGRESSED for verdict in _times(verdicts))
 
 
+def is_certain(verdicts: Iterable[Verdict], alpha: float) -> bool:
+    """Whether more launches could hardly change what is said of any time.
+
+    Args:
+        verdicts: after one fresh launch at least.
+        alpha: probability that a single verdict may err with.
+    """
+    chances = [verdict.p for verdict in _times(verdicts) if verdict.p is not None]
+    return all(p <= CERTAIN * alpha or p > HOPELESS for p in chances)
+
+
 def _times(verdicts: Iterable[Verdict]) -> list[Verdict]:
     return [v for v in verdicts if v.metric in CATALOGUE and CATALOGUE[v.metric].kind is Kind.NOISY]
-
-
-def _is_certain(verdict: Verdict) -> bool:
-    """Whether more launches could hardly change what is said."""
-    if verdict.p is None:
-        return True
-    return verdict.p <= CERTAIN or verdict.p > HOPELESS
-
-
-CERTAIN: Final = 1e-8
 
 
 def _marked(verdicts: Sequence[Verdict], times: int, *, fresh: bool) -> tuple[Verdict, ...]:

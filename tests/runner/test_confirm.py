@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 
 from pytest_llmbench.domain.case import Case
 from pytest_llmbench.domain.record import CaseRecord, Environment, VariantRecord
 from pytest_llmbench.domain.verdict import Verdict, VerdictKind
 from pytest_llmbench.runner.confirm import (
-    BUDGET_S,
     CERTAIN,
     ENOUGH,
     HOPELESS,
     LAUNCHES,
+    LEAST_BUDGET_S,
     MOST_CASES,
     Confirming,
+    is_certain,
     is_slow,
     is_suspected,
 )
@@ -38,7 +37,8 @@ def said(p: float | None, kind: VerdictKind | None = None, metric: str = "itl_s"
     return Verdict(metric=metric, kind=kind, sentence=f"{metric} {p}", p=p)
 
 
-SLOW = said(1e-9)
+SLOW = said(ALARMS.of_case * CERTAIN * 2)
+SURE = said(ALARMS.of_case * CERTAIN / 2)
 FINE = said(0.5)
 DOUBTFUL = said(SUSPICIOUS * 0.9)
 SUSPECTED = said(ALARMS.suspected_case * 0.9)
@@ -123,6 +123,13 @@ def test_slow_code_stays_through_every_launch_and_says_so() -> None:
     assert verdicts[1] == FINE
 
 
+def test_what_more_launches_could_hardly_change_is_confirmed_by_one() -> None:
+    launches, verdicts = confirmed((SURE, FINE))
+    assert launches == 1
+    assert confirmation(verdicts[0]) == "measured again in 1 fresh launch"
+    assert confirmed((SURE, SUSPECTED))[0] == LAUNCHES, "one metric is, another is not"
+
+
 def test_a_slow_minute_passes() -> None:
     assert confirmed((SLOW,), (FINE,)) == (1, (FINE,))
     assert confirmed((SLOW,), (SLOW,), (FINE,)) == (2, (FINE,))
@@ -176,15 +183,43 @@ def test_other_variants_are_not_known_by_it() -> None:
     assert bench.looks[-1] == (make_case("other").key, True)
 
 
+class Clock:
+    """Looking again takes *look_s* each time; what else goes on is told."""
+
+    def __init__(self, bench: Bench, look_s: float) -> None:
+        self._bench = bench
+        self._look_s = look_s
+        self.measuring_s = 0.0
+
+    def __call__(self) -> float:
+        return self.measuring_s + self._look_s * len(self._bench.looks)
+
+
+def slow_confirming(look_s: float) -> tuple[Confirming, Bench, Judged, Clock]:
+    bench, judged = Bench(), Judged((SLOW,))
+    clock = Clock(bench, look_s)
+    confirm = Confirming(bench, judged, Quiet(), clock=clock)  # type: ignore[arg-type]
+    return confirm, bench, judged, clock
+
+
 def test_after_the_budget_nothing_is_launched_any_more() -> None:
-    clock = itertools.count(step=BUDGET_S / 2)
-    confirm, bench, judged = confirming((SLOW,), clock=clock.__next__)
+    confirm, bench, judged, _ = slow_confirming(LEAST_BUDGET_S / 2)
     confirm.case(CASE)
     assert len(bench.looks) == 2, "each look takes half of it"
     confirm.case(make_case(prompt="late"))
     assert len(bench.looks) == 2
     assert judged.kept[make_case(prompt="late").key] == (SLOW,), "judged on what there is"
     assert confirm.variant("v") == (SLOW,)
+
+
+def test_a_long_session_is_confirmed_as_long_as_all_the_rest_took() -> None:
+    confirm, bench, _, clock = slow_confirming(LEAST_BUDGET_S)
+    clock.measuring_s = LEAST_BUDGET_S * 2
+    confirm.case(CASE)
+    assert len(bench.looks) == 2
+    clock.measuring_s = LEAST_BUDGET_S * 3
+    confirm.case(make_case(prompt="late"))
+    assert len(bench.looks) == 3
 
 
 def whole(*told: tuple[Verdict, ...], cases: int = 3, **more):
@@ -199,8 +234,8 @@ def whole(*told: tuple[Verdict, ...], cases: int = 3, **more):
 
 
 def test_a_variant_as_a_whole_is_confirmed_over_its_cases() -> None:
-    sure = said(CERTAIN * 10, VerdictKind.REGRESSED)
-    verdicts, bench = whole((sure,))
+    slow = said(ALARMS.of_variant * CERTAIN * 2, VerdictKind.REGRESSED)
+    verdicts, bench = whole((slow,))
     assert len(bench.looks) == LAUNCHES * 3
     assert [fresh for _, fresh in bench.looks] == [True, False, False] * LAUNCHES
     assert {key for key, _ in bench.looks} == {f"s/v-p0{n}-n2-t0" for n in range(3)}
@@ -231,10 +266,16 @@ def test_evidence_has_to_grow_and_is_dropped_where_it_does_not() -> None:
     assert len(whole((DOUBTFUL,), (growing,), (growing,), (growing,))[1].looks) == 3 * LAUNCHES
 
 
-@pytest.mark.parametrize(("p", "launches"), [(CERTAIN * 0.9, 1), (CERTAIN * 1.1, LAUNCHES)])
-def test_what_could_hardly_change_is_confirmed_once(p: float, launches: int) -> None:
-    sure = said(p, VerdictKind.REGRESSED)
+@pytest.mark.parametrize(("factor", "launches"), [(0.99, 1), (1.01, LAUNCHES)])
+def test_a_variant_that_is_slow_beyond_doubt_is_launched_once(factor: float, launches: int) -> None:
+    sure = said(ALARMS.of_variant * CERTAIN * factor, VerdictKind.REGRESSED)
     assert len(whole((sure,))[1].looks) == 3 * launches
+
+
+def test_what_is_certain() -> None:
+    assert is_certain([SURE, WORSE, ERROR, said(HOPELESS * 1.01)], ALARMS.of_case)
+    assert not is_certain([SURE, said(HOPELESS * 0.99)], ALARMS.of_case)
+    assert not is_certain([SLOW], ALARMS.of_case)
 
 
 def test_a_variant_is_judged_once() -> None:
