@@ -36,7 +36,7 @@ times more to say so."""
 MOST_CASES: Final = 24
 """Cases of a variant that a fresh launch measures where the variant as a whole is suspected."""
 
-LEAST_BUDGET_S: Final = 180.0
+LEAST_BUDGET_S: Final = 60.0
 """Seconds that confirming may take in any session; in a longer one as long as all the rest took.
 Then what is suspected is not launched again; it is judged on what there is."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final, Literal
 
@@ -29,8 +30,8 @@ from pytest_llmbench.verdict.judge import (
 from pytest_llmbench.verdict.noisy import is_plain
 
 PRECISE: Final = 0.5
-"""Rounds need to be no surer than this share of how far apart launches are: what is left of them
-then adds an eighth to a launch's spread."""
+"""The rounds of all cases of a variant together need to be no surer than this share of how far
+apart launches are: what is left of them then adds an eighth to a launch's spread."""
 
 
 class Judged:
@@ -57,9 +58,10 @@ class Judged:
         return self._wanted(judge_case(record, self.context, gates))
 
     def decides(self, record: CaseRecord) -> bool:
-        """Whether *record*'s rounds are as precise as sessions are far apart, or decide already.
+        """Whether *record*'s rounds are as precise as its variant needs, or decide already.
 
-        Asked between rounds, of every noisy metric that is gated.
+        Asked between rounds, of every noisy metric that is gated. What is left of the rounds of
+        one case averages out over the cases of the variant.
         """
         gates = self._gates(record.case, ())
         metrics = compared_metrics("case", gates, greedy=True)
@@ -68,9 +70,12 @@ class Judged:
 
     def _decided(self, metric: Metric, record: CaseRecord, gates: Gates) -> bool:
         measured = record.metrics.get(metric.name)
-        if measured is None or measured.error <= PRECISE * metric.noise:
+        variant = record.case.variant
+        cases = sum(case.variant == variant for case in self.context.cases)
+        needed = PRECISE * metric.noise * math.sqrt(max(1, cases))
+        if measured is None or measured.error <= needed:
             return True
-        held = self.context.grounds(metric, record.case.variant, record).of_case(record.case.key)
+        held = self.context.grounds(metric, variant, record).of_case(record.case.key)
         return held is not None and is_plain(metric, held, gates.tolerances.get(metric.name))
 
     def keep(self, key: str, verdicts: Iterable[Verdict]) -> None:

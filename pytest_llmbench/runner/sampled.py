@@ -16,8 +16,10 @@ from pytest_llmbench.worker import Worker
 from pytest_llmbench.worker.messages import Generated
 
 LEAST_ROUNDS: Final = 4
+"""Undisturbed rounds of a case whose number of rounds depends on what they show, at least."""
+
 MOST_ROUNDS: Final = 20
-"""Undisturbed rounds of a case whose number of rounds depends on what they show."""
+"""Rounds of such a case, disturbed ones among them, at most."""
 
 TIMES_AS_MANY: Final = 2
 """So many times the wanted rounds are made at most, where disturbed ones have to be repeated."""
@@ -98,7 +100,7 @@ class Sampled:
             return False
         if clean < wanted:
             return True
-        if sampling.rounds is not None or clean >= MOST_ROUNDS:
+        if sampling.rounds is not None or total >= MOST_ROUNDS:
             return False
         return not self._enough(self.rounds)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -65,11 +67,17 @@ def kept(*records: CaseRecord) -> Baseline:
     )
 
 
-def judged(config: Config, baseline: Baseline | None = None, *, comparing: bool = True) -> Judged:
+def judged(
+    config: Config,
+    baseline: Baseline | None = None,
+    *,
+    comparing: bool = True,
+    measured: Sequence[Case] | None = None,
+) -> Judged:
     context = Context(
         environment=HERE,
         baseline=baseline,
-        cases=cases(config),
+        cases=tuple(cases(config) if measured is None else measured),
         lives={name: life_of(name) for name in "ab"},
         reference="a",
         readings=lambda: Readings(pace_s=1.0, calibration_s=2.0),
@@ -106,9 +114,17 @@ def test_what_is_not_measured_is_not_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("share", "decided"), [(0.2, True), (5.0, False)])
 def test_rounds_that_are_precise_decide(tmp_path: Path, share: float, decided: bool) -> None:
     config = configured(tmp_path)
-    apart = share * PRECISE * NOISE
+    apart = share * PRECISE * NOISE * math.sqrt(5)  # cases of the variant
     record = record_of(cases(config)[0], 1.0, 1.0 + apart, 1.0 - apart, 1.0)
     assert judged(config).decides(record) is decided
+
+
+def test_the_fewer_cases_a_variant_has_the_surer_each_has_to_be(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    case = cases(config)[0]
+    record = record_of(case, 1.0, *(1 + far * PRECISE * NOISE for far in (3, -3)), 1.0)
+    assert judged(config).decides(record)
+    assert not judged(config, measured=[case]).decides(record)
 
 
 @pytest.mark.parametrize("now", [5.0, 0.1])

@@ -115,6 +115,12 @@ def test_a_neighbour_that_comes_later_and_stays_ends_the_rounds_too() -> None:
     assert len(sampled.rounds) == TIMES_AS_MANY * 5
 
 
+def test_disturbed_rounds_are_among_the_most() -> None:
+    never = {"enough": lambda _: False}
+    busy = range(0, 2 * MOST_ROUNDS, 3)
+    assert len(measured(Script(busy=busy), rounds=None, more=never).rounds) == MOST_ROUNDS
+
+
 def test_a_round_on_a_slow_machine_is_disturbed() -> None:
     machine = Machine(processors=2, pace_s=0.01)
     slow = Script(paces_s=(0.01 * ACCEPTED_PACE * 1.01,) * 2)
