@@ -11,7 +11,7 @@ import math
 import re
 from typing import Final, Literal
 
-Unit = Literal["s", "tok/s", "B", "tokens", "chars", "1", "count"]
+Unit = Literal["s", "tok/s", "B", "tokens", "chars", "nats", "1", "count"]
 
 _SECONDS: Final = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "min": 60.0}
 _BYTES: Final = {
@@ -32,6 +32,7 @@ _SUFFIXES: Final[dict[str, dict[str, float]]] = {
     "tok/s": {"tok/s": 1.0, "tokens/s": 1.0},
     "tokens": {"tokens": 1.0, "tok": 1.0},
     "chars": {"chars": 1.0},
+    "nats": {"nats": 1.0, "nat": 1.0},
     "count": {},
     "1": {"%": 0.01},
 }
@@ -66,7 +67,8 @@ def parse_amount(text: str, unit: Unit) -> float:
 
 def example_amount(unit: Unit) -> str:
     """Return an amount a user could type for *unit*, for use in messages."""
-    examples = {"s": "80 ms", "B": "50 MiB", "tok/s": "10 tok/s", "tokens": "64", "1": "0.02"}
+    examples = {"s": "80 ms", "B": "50 MiB", "tok/s": "10 tok/s", "tokens": "64"}
+    examples |= {"nats": "0.01 nats", "1": "0.02"}
     return examples.get(unit, "3")
 
 
@@ -76,7 +78,7 @@ def format_amount(value: float, unit: Unit, *, digits: int = 3) -> str:
         return format_seconds(value, digits=digits)
     if unit == "B":
         return format_bytes(value, digits=digits)
-    if unit in ("tok/s", "tokens", "chars"):
+    if unit in ("tok/s", "tokens", "chars", "nats"):
         return f"{_digits(value, digits)} {unit}"
     return _digits(value, digits)
 

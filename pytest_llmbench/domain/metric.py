@@ -70,6 +70,18 @@ class Metric(Fact, frozen=True, kw_only=True):
     summary: str
     group: str | None = None
 
+    @property
+    def of_drift(self) -> bool:
+        """Whether it says how far a text or its probabilities are from the reference's."""
+        return self.name in _DRIFT
+
+
+_DRIFT: Final = frozenset(
+    {
+        "kl_mean", "kl_p99", "kl_max", "top1_agreement", "delta_p_rms", "ppl_ratio",
+        "exact_match", "prefix_match_tokens", "length_ratio",
+    }
+)  # fmt: skip
 
 _TIMING_NOISE: Final = 0.015
 _TTFT_NOISE: Final = 0.02
@@ -80,6 +92,8 @@ _CLOCK_FLOOR: Final = 50e-6
 _TOKEN_JITTER: Final = 0.2e-3
 _TTFT_JITTER: Final = 0.5e-3
 _MIB: Final = 2.0**20
+_KL_TOLERANCE: Final = 0.1
+_KL_FLOOR: Final = 2e-3
 
 
 def _timing(
@@ -196,6 +210,32 @@ def _exact(
     )
 
 
+def _drift(
+    name: str,
+    unit: Unit,
+    summary: str,
+    *,
+    better: Literal["lower", "higher"],
+    gated: bool = False,
+    tolerance: float = 0.0,
+    floor: float = 0.0,
+) -> Metric:
+    return Metric(
+        name=name,
+        unit=unit,
+        better=better,
+        kind=Kind.NEAR_EXACT,
+        of="case",
+        gated=gated,
+        statistic=Statistic.VALUE,
+        tolerance=tolerance,
+        floor=floor,
+        noise=0.0,
+        jitter=0.0,
+        summary=summary,
+    )
+
+
 def _informative(name: str, summary: str) -> Metric:
     return Metric(
         name=name,
@@ -257,6 +297,61 @@ _ALL: Final = (
     _exact("output_tokens", "tokens", "tokens generated, the end token included", better=None),
     _exact("output_chars", "chars", "characters of the generated text", better=None),
     _exact("score", "1", "0 to 1 by the prompt's scorer", better="higher", gated=True),
+    _drift(
+        "kl_mean",
+        "nats",
+        "divergence from the reference's probabilities, mean over the tokens of its text",
+        better="lower",
+        gated=True,
+        tolerance=_KL_TOLERANCE,
+        floor=_KL_FLOOR,
+    ),
+    _drift(
+        "kl_p99",
+        "nats",
+        "99th percentile of the same over the tokens",
+        better="lower",
+        tolerance=_KL_TOLERANCE,
+        floor=_KL_FLOOR,
+    ),
+    _drift(
+        "kl_max",
+        "nats",
+        "largest of the same",
+        better="lower",
+        tolerance=_KL_TOLERANCE,
+        floor=_KL_FLOOR,
+    ),
+    _drift(
+        "top1_agreement",
+        "1",
+        "share of tokens at which variant and reference find the same one most probable",
+        better="higher",
+        floor=0.02,
+    ),
+    _drift(
+        "delta_p_rms",
+        "1",
+        "root mean square of the change in the probability of the reference's token",
+        better="lower",
+        tolerance=_KL_TOLERANCE,
+        floor=0.01,
+    ),
+    _drift(
+        "ppl_ratio",
+        "1",
+        "perplexity of the reference's text by the variant / by the reference",
+        better="lower",
+        floor=0.01,
+    ),
+    _exact("exact_match", "1", "1 where the text is the reference's", better="higher"),
+    _exact(
+        "prefix_match_tokens",
+        "tokens",
+        "tokens before the first that is not the reference's",
+        better="higher",
+    ),
+    _exact("length_ratio", "1", "output tokens / the reference's", better=None),
     _memory(
         "rss_peak_bytes", "peak resident memory of the variant's process", of="case", gated=True
     ),

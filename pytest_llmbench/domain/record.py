@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_llmbench.domain.case import Case
+from pytest_llmbench.domain.drift import Drift
 from pytest_llmbench.domain.fact import Fact
 from pytest_llmbench.domain.trace import Memory, Round
 from pytest_llmbench.domain.verdict import Verdict
@@ -118,7 +119,9 @@ class CaseRecord(Fact, frozen=True, kw_only=True):
 
     *text* and *finish_reason* are the last round's; *memory* is the memory pass's reading;
     *warmup_s* are the seconds that untimed generations took, the memory pass included;
-    *relative* are noisy metrics against the variant that took turns with this one.
+    *relative* are noisy metrics against the variant that took turns with this one; *drift* is how
+    far its probabilities are from those of the variant that it is held against, *no_drift* why
+    that is not known.
     """
 
     case: Case
@@ -130,6 +133,8 @@ class CaseRecord(Fact, frozen=True, kw_only=True):
     error: str | None
     warmup_s: float | None = None
     relative: dict[str, Relative] = {}  # noqa: RUF012 — msgspec makes a new one for each
+    drift: Drift | None = None
+    no_drift: str | None = None
 
 
 class JudgedCase(Fact, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from pytest_llmbench.engines.protocol import (
     Served,
     Stamps,
     Survey,
+    TeacherForcing,
 )
 from pytest_llmbench.engines.registry import (
     create_engine,
@@ -43,6 +44,7 @@ __all__ = [
     "Served",
     "Stamps",
     "Survey",
+    "TeacherForcing",
     "create_engine",
     "engine_entry",
     "engine_options",

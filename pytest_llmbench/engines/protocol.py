@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from pytest_llmbench.domain.case import Parameters
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.trace import Arrivals, EngineTimings, FinishReason, ReportedMemory
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -157,6 +161,38 @@ class Served(Protocol):
 
     def reported_memory(self) -> ReportedMemory | None:
         """Return what the server says that the model takes; ``None`` where it says nothing."""
+
+
+@runtime_checkable
+class TeacherForcing(Protocol):
+    """What an engine has besides when it can say how probable it finds a given text.
+
+    Without it the drift of a variant is judged by its texts alone.
+    """
+
+    def token_ids(self, encoded: Encoded) -> tuple[int, ...]:
+        """Return the tokens of an encoded prompt."""
+
+    def text_of(self, ids: tuple[int, ...]) -> str:
+        """Return what *ids* read as, without special tokens: as in :attr:`Generation.text`."""
+
+    def forced_logits(
+        self, encoded: Encoded, continuation: tuple[int, ...], *, step: int
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield the logits of the positions that lead to each token of *continuation*.
+
+        They come in blocks of consecutive positions, each of shape ``(rows, vocabulary)``, and
+        in all there are as many rows as tokens. The cache is empty at the start, and used as in
+        :meth:`Engine.generate`: what it is quantized to has its effect.
+
+        Args:
+            encoded: the prompt.
+            continuation: tokens after it, one at least.
+            step: tokens of the continuation that are computed at once.
+
+        Raises:
+            CaseError: it is too long, or the device has no memory for it.
+        """
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

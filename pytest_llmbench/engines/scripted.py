@@ -7,15 +7,16 @@ real work of the processor. It can fail in every way that a real engine fails.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import random
 import signal
 import sys
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 from msgspec import Meta
@@ -28,8 +29,13 @@ from pytest_llmbench.domain.variant import EngineKeys
 from pytest_llmbench.engines.protocol import Encoded, Generation, Stamps
 from pytest_llmbench.errors import CaseError, EngineNotInstalledError, LoadError
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 _NS: Final = 1e9
 _BLOCK: Final = bytes(1024)
+_TOKENS: Final = 2**16
 _FILLER: Final = ("lorem", "ipsum", "dolor", "sit", "amet")
 
 
@@ -57,6 +63,8 @@ class ScriptedOptions(EngineKeys, frozen=True, kw_only=True):
         kill_signal: the signal's number (9 is SIGKILL, 11 SIGSEGV).
         kill_on_load: die of *kill_signal* while loading.
         hang_on: never answer a prompt that contains these words.
+        doubt: probability that a given text's tokens are denied, and given to all others alike;
+            without it the script tells no probabilities.
     """
 
     text: str = "one two three four five six seven eight"
@@ -78,6 +86,7 @@ class ScriptedOptions(EngineKeys, frozen=True, kw_only=True):
     kill_signal: int = 9
     kill_on_load: bool = False
     hang_on: str | None = None
+    doubt: Annotated[float, Meta(gt=0.0, lt=1.0)] | None = None
 
     def claim(self, base_dir: Path) -> Claim:  # noqa: ARG002 — nothing is read
         """The memory that the script asks for."""
@@ -135,6 +144,30 @@ class ScriptedEngine:
             finish_reason="stop" if finish else "length",
             cached_prompt_tokens=0,
         )
+
+    def token_ids(self, encoded: Encoded) -> tuple[int, ...]:
+        """A token is a word."""
+        return tuple(map(_token_id, str(encoded.payload).split()))
+
+    def text_of(self, ids: tuple[int, ...]) -> str:
+        """Words can't be had back from their numbers."""
+        return " ".join(map(str, ids))
+
+    def forced_logits(
+        self, encoded: Encoded, continuation: tuple[int, ...], *, step: int
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield what the script's doubt comes to."""
+        import numpy as np
+
+        self._misbehave(str(encoded.payload))
+        doubt = self._options.doubt
+        if doubt is None:
+            raise CaseError("the script tells no probabilities; set doubt")
+        for at in range(0, len(continuation), step):
+            block = continuation[at : at + step]
+            logits = np.full((len(block), _TOKENS), math.log(doubt / (_TOKENS - 1)), np.float32)
+            logits[range(len(block)), block] = math.log1p(-doubt)
+            yield logits
 
     def free(self) -> None:
         """Give the memory back."""

@@ -14,6 +14,7 @@ from pytest_llmbench.units import format_amount, format_bytes, format_percent, f
 from pytest_llmbench.verdict.outcome import SEVERITY
 
 ABSENT: Final = "–"
+_LEAST_NATS: Final = 1e-6
 _WELL: Final = (VerdictKind.NEW, VerdictKind.IMPROVED, VerdictKind.OK)
 
 
@@ -67,6 +68,8 @@ def number_columns(*, stacked: bool) -> tuple[Column, ...]:
         _peak("RSS", lambda row: row.rss_peak_bytes),
         _peak("device", lambda row: row.device_peak_bytes),
         Column(title="score", heading="score", cell=lambda row: _score(row, of)),
+        Column(title="KL", heading="KL", cell=lambda row: _divergence(row.kl)),
+        Column(title="top-1", heading="top-1", cell=lambda row: _share(row.top1)),
     )
 
 
@@ -122,3 +125,14 @@ def _seconds(value: float | None) -> str:
 
 def _score(row: Row, of: str) -> str:
     return ABSENT if row.score is None else f"{format_percent(row.score)}{of}{row.scored}"
+
+
+def _divergence(nats: float | None) -> str:
+    """Return nats in two digits; what is below a millionth is arithmetic."""
+    if nats is None:
+        return ABSENT
+    return f"{nats:.2g}" if nats >= _LEAST_NATS else "0"
+
+
+def _share(share: float | None) -> str:
+    return ABSENT if share is None else format_percent(share)

@@ -1,7 +1,8 @@
 """What the terminal table says, as facts: one row for each variant and suite.
 
 All arithmetic over cases stands here, so that the drawing has none. Times and rates are the
-median of the cases' values, memory is the highest, the score is the mean.
+median of the cases' values, memory is the highest, the score is the mean, and drift the mean over
+all tokens of the cases.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ class Row(Fact, frozen=True, kw_only=True):
         device_peak_bytes: what the engine's allocator says, else NVML, else the server.
         score: mean of the *scored* cases, 0 to 1.
         scored: how many cases have a score.
+        kl: divergence from the reference, nats, mean over the tokens of all cases that have it.
+        top1: share of these tokens at which both find the same one most probable.
         kinds: each case counted once, by its worst verdict; worst first. A case that failed
             counts as an error; one of which nothing was said is in none.
         life: the worst verdict on the variant's life; ``None`` where nothing was said.
@@ -49,6 +52,8 @@ class Row(Fact, frozen=True, kw_only=True):
     device_peak_bytes: float | None
     score: float | None
     scored: int
+    kl: float | None
+    top1: float | None
     kinds: tuple[tuple[VerdictKind, int], ...]
     life: VerdictKind | None
     skipped: bool = False
@@ -76,6 +81,7 @@ def _row(
     variant: str, suite: str | None, cases: Sequence[JudgedCase], life: JudgedVariant | None
 ) -> Row:
     scores = _values(cases, "score")
+    drifts = [judged.record.drift for judged in cases if judged.record.drift is not None]
     return Row(
         variant=variant,
         suite=suite,
@@ -87,8 +93,10 @@ def _row(
         latency_s=_median(_values(cases, "latency_s")),
         rss_peak_bytes=max(_values(cases, "rss_peak_bytes"), default=None),
         device_peak_bytes=_device_peak(cases),
-        score=statistics.fmean(scores) if scores else None,
+        score=_mean(scores),
         scored=len(scores),
+        kl=_mean([kl for found in drifts for kl in found.kl]),
+        top1=_mean([float(agrees) for found in drifts for agrees in found.agrees]),
         kinds=_kinds(cases),
         life=_life_kind(life),
         skipped=life is not None and life.record.skipped is not None,
@@ -128,3 +136,7 @@ def _finite(measured: Measured | None) -> float | None:
 
 def _median(values: Sequence[float]) -> float | None:
     return statistics.median(values) if values else None
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return statistics.fmean(values) if values else None

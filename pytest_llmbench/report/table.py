@@ -31,9 +31,11 @@ _LEAVING: Final = (
     "output tok/s",
     "load",
     "latency",
+    "top-1",
     "device peak",
     "RSS peak",
     "TTFT",
+    "KL",
     "score",
 )
 """Columns that a narrow terminal does without, the first to go first."""

@@ -17,6 +17,7 @@ from pytest_llmbench.errors import CaseError, EngineNotInstalledError, LlmbenchE
 from pytest_llmbench.metrics.taint import Machine
 from pytest_llmbench.probes.calibration import read_calibration
 from pytest_llmbench.runner.bout import run_bout
+from pytest_llmbench.runner.drifting import Drifting, carried
 from pytest_llmbench.runner.lives import Live, Lives
 from pytest_llmbench.runner.measurements import HERE, Measurements, Pace, failed, place_of
 from pytest_llmbench.runner.patience import Patience
@@ -80,6 +81,7 @@ class Bench:
         self.plan = plan
         self.lives = Lives(plan.variants, progress, slowdowns=slowdowns or {}, strict=strict)
         self.pace = Pace(pace_s)
+        self._drifting = Drifting(plan, self.lives, progress.say)
         self.calibrations_s: list[float] = []
 
     @property
@@ -134,13 +136,14 @@ class Bench:
         What it is held against goes with it, so that the ratio has its counterpart; records of
         other cases stay as they are.
         """
-        together = (case, *self._other(case))
+        together, before = (case, *self._other(case)), self.cases[case.key]
         if fresh:
             self._renew(each.variant for each in together)
         try:
             self._settle(case, self._bout(together))
         finally:
             self._progress.clear()
+        self.cases[case.key] = carried(before, self.cases[case.key])
         return self.cases[case.key]
 
     def generate(
@@ -193,6 +196,9 @@ class Bench:
         for each in together:
             if self.lives.absent(each.variant) is None:
                 self._settle(each, problems)
+        for each in sorted(together, key=lambda one: not self.plan.is_original(one)):
+            if each.key in self.cases and each.key not in problems:
+                self.cases[each.key] = self._drifting.with_drift(self.cases[each.key])
         absent = self.lives.absent(case.variant)
         if absent is not None:
             raise absent

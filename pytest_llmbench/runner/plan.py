@@ -106,6 +106,23 @@ class Plan:
         together = self.reference in self._crews[self.crew(case.variant)]
         return self._selected.get(other.key) if together else None
 
+    def original(self, case: Case) -> Case | None:
+        """Return the case whose text *case* is held against: its twin's, or the reference's.
+
+        Unlike a counterpart it need not have taken turns.
+        """
+        twin = self.twins.get(case.variant)
+        if twin is not None:
+            return msgspec.structs.replace(case, variant=twin)
+        if self.reference in (None, case.variant) or case.variant in self.twins.values():
+            return None
+        other = msgspec.structs.replace(case, variant=str(self.reference))
+        return self._selected.get(other.key)
+
+    def is_original(self, case: Case) -> bool:
+        """Whether the text of *case* is what others are held against."""
+        return case.variant == self.reference or case.variant in self.twins.values()
+
     def _with_twin(self, case: Case) -> tuple[Case, ...]:
         twin = self.twins.get(case.variant)
         if twin is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import CaseRecord, ModelFacts, VariantRecord
 from pytest_llmbench.domain.trace import Trace
 
@@ -25,6 +26,7 @@ def absent_from_case(metric: str, record: CaseRecord, facts: ModelFacts | None) 
         _of_a_server(metric, traces),
         _of_few_tokens(metric, traces),
         _of_no_score(metric, record, facts),
+        _of_no_drift(metric, record),
         _of_no_memory(metric, record, facts),
     )
     return next(filter(None, reasons), "this engine or system did not give it")
@@ -62,6 +64,12 @@ def _of_no_score(metric: str, record: CaseRecord, facts: ModelFacts | None) -> s
     if facts is not None and facts.random_weights:
         return "the weights are random, so that the text means nothing"
     return f"prompt {record.case.prompt.id!r} has no scorer (expect and score)"
+
+
+def _of_no_drift(metric: str, record: CaseRecord) -> str | None:
+    if not CATALOGUE[metric].of_drift:
+        return None
+    return record.no_drift or "there is no reference, or its case was not measured"
 
 
 def _of_no_memory(metric: str, record: CaseRecord, facts: ModelFacts | None) -> str | None:

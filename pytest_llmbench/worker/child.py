@@ -19,7 +19,14 @@ from pytest_llmbench.domain.case import Parameters
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.trace import Life, Memory, Trace
-from pytest_llmbench.engines import Encoded, Engine, Generation, Served, Stamps
+from pytest_llmbench.engines import (
+    Encoded,
+    Engine,
+    Generation,
+    Served,
+    Stamps,
+    TeacherForcing,
+)
 from pytest_llmbench.engines.registry import check_keys, start_engine
 from pytest_llmbench.errors import CaseError, EngineError, LoadError
 from pytest_llmbench.probes.contention import ContentionProbe
@@ -28,6 +35,7 @@ from pytest_llmbench.probes.host_memory import read_host_memory
 from pytest_llmbench.probes.memory import memory_pass, read_memory
 from pytest_llmbench.probes.nvml import Gpu, Nvml, gpus_in_use
 from pytest_llmbench.worker import messages as say
+from pytest_llmbench.worker.forcing import forced_pass
 from pytest_llmbench.worker.warnings_seen import WarningsSeen
 
 FIRST_PROMPT: Final = (Message(role="user", content="Say hello in one short sentence."),)
@@ -60,7 +68,9 @@ class Loop:
 
     def answer(self, request: say.Request) -> say.Reply:
         """Return the answer to *request*; an engine's refusal is an answer too."""
-        refusal: type[EngineError] = CaseError if isinstance(request, say.Generate) else LoadError
+        refusal: type[EngineError] = (
+            CaseError if isinstance(request, (say.Generate, say.Force)) else LoadError
+        )
         try:
             with self._warnings:
                 return self._obey(request)
@@ -78,6 +88,8 @@ class Loop:
                 return self._load(request)
             case say.Generate():
                 return self._generate(request)
+            case say.Force():
+                return self._force(request)
             case say.Free():
                 return self._free()
 
@@ -205,6 +217,13 @@ class Loop:
             finish_reason=generation.finish_reason,
             timings=generation.timings,
         )
+
+    def _force(self, request: say.Force) -> say.Forced:
+        engine = self._ready()
+        if not isinstance(engine, TeacherForcing):
+            return say.Forced(seen=None)
+        gc.collect()
+        return say.Forced(seen=forced_pass(engine, request, self._facts))
 
     def _free(self) -> say.Freed:
         assert self._life is not None, "free comes after load"

@@ -13,6 +13,7 @@ import msgspec
 
 from pytest_llmbench import errors
 from pytest_llmbench.domain.case import Parameters
+from pytest_llmbench.domain.drift import ForcedPass
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.variant import Variant
 from pytest_llmbench.engines import engine_entry
@@ -27,7 +28,11 @@ from pytest_llmbench.worker.interpreter import check_interpreter
 from pytest_llmbench.worker.launch import START_TIMEOUT_S, Launched, launch
 from pytest_llmbench.worker.remote import FAILURES
 
-R = TypeVar("R", say.Started, say.Loaded, say.Generated, say.Freed)
+R = TypeVar("R", say.Started, say.Loaded, say.Generated, say.Forced, say.Freed)
+
+FORCED_STEP = 128
+"""Tokens of a given text that are computed at once: with a vocabulary of 128 k their logits take
+64 MB."""
 
 _END_TIMEOUT_S = 5.0
 
@@ -118,6 +123,35 @@ class Worker:
         generated = self._ask(request, say.Generated, doing, self.variant.round_timeout_s)
         self.warnings = generated.warnings
         return generated
+
+    def force(
+        self,
+        messages: tuple[Message, ...],
+        parameters: Parameters,
+        continuation: tuple[int, ...],
+        doing: str,
+        *,
+        asked: bytes | None = None,
+        step: int = FORCED_STEP,
+    ) -> ForcedPass | None:
+        """Return how probable *continuation* is; ``None`` where the engine can't tell.
+
+        Args:
+            messages: the prompt.
+            parameters: how it is encoded.
+            continuation: the tokens after it.
+            doing: names it in errors.
+            asked: int32 bytes, shape ``(n, K)``: which tokens; the most probable ones without.
+            step: tokens that are computed at once.
+        """
+        request = say.Force(
+            messages=messages,
+            parameters=parameters,
+            continuation=continuation,
+            asked=asked,
+            step=step,
+        )
+        return self._ask(request, say.Forced, doing, self.variant.round_timeout_s).seen
 
     def free(self) -> say.Freed:
         """Release the model."""

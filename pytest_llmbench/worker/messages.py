@@ -11,6 +11,7 @@ from typing import Protocol
 import msgspec
 
 from pytest_llmbench.domain.case import Parameters
+from pytest_llmbench.domain.drift import ForcedPass
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.trace import Contention, Life, Memory, Trace
@@ -54,6 +55,24 @@ class Generate(_Said, frozen=True, kw_only=True):
     memory_pass: bool
 
 
+class Force(_Said, frozen=True, kw_only=True):
+    """Say how probable a given continuation is.
+
+    Attributes:
+        messages, parameters: of the prompt.
+        continuation: tokens after it, n of them.
+        asked: int32 bytes, shape ``(n, K)``: the tokens to tell the probabilities of at each
+            position; ``None``: the most probable ones.
+        step: tokens of the continuation that are computed at once.
+    """
+
+    messages: tuple[Message, ...]
+    parameters: Parameters
+    continuation: tuple[int, ...]
+    asked: bytes | None
+    step: int
+
+
 class Free(_Said, frozen=True, kw_only=True):
     """Release the model."""
 
@@ -90,6 +109,12 @@ class Generated(_Said, frozen=True, kw_only=True):
     contention: Contention | None
     memory: Memory | None
     warnings: tuple[str, ...]
+
+
+class Forced(_Said, frozen=True, kw_only=True):
+    """How probable it is; ``None`` where the engine can't tell."""
+
+    seen: ForcedPass | None
 
 
 class Freed(_Said, frozen=True, kw_only=True):
@@ -164,8 +189,8 @@ class Told(_Said, frozen=True, kw_only=True):
     lines: tuple[str, ...]
 
 
-Request = Start | Load | Generate | Free
-Reply = Started | Loaded | Generated | Freed | Refused
+Request = Start | Load | Generate | Force | Free
+Reply = Started | Loaded | Generated | Forced | Freed | Refused
 Errand = Watch | Suspend | Resume | Settle | AskEnd | Kill
 
 _encoder = msgspec.msgpack.Encoder()

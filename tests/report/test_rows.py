@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 
+from pytest_llmbench.domain.drift import Drift
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.report.rows import session_rows
 
@@ -126,3 +128,21 @@ def test_nothing_measured_has_no_rows():
 def test_five_hundred_cases_are_one_row():
     row = only_row(*(case(ok(), prompt=f"p{n}") for n in range(500)))
     assert (row.cases, row.ttft_s) == (500, MEASURED["ttft_s"])
+
+
+def test_drift_is_the_mean_over_all_tokens():
+    def drifted(prompt, *kl):
+        found = Drift(
+            to="base",
+            kl=kl,
+            agrees=tuple(value < 0.1 for value in kl),
+            delta_p=kl,
+            delta_logp=kl,
+        )
+        judged = case(prompt=prompt)
+        record = msgspec.structs.replace(judged.record, drift=found)
+        return msgspec.structs.replace(judged, record=record)
+
+    row = only_row(drifted("long", 0.0, 0.0, 0.3), drifted("short", 0.1), case(prompt="none"))
+    assert (row.kl, row.top1) == (pytest.approx(0.1), 0.5)
+    assert (only_row(case()).kl, only_row(case()).top1) == (None, None)

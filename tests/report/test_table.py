@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_llmbench.domain.drift import Drift
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.report.columns import verdict_cell
 from pytest_llmbench.report.names import cells, folded
@@ -172,3 +174,19 @@ def test_folding_loses_nothing_and_keeps_the_width(name, width):
 def test_a_variant_without_cases_has_its_lifes_verdict_alone():
     rows = session_rows(session(variants=[life("gone", error="no model", loaded=False)]))
     assert verdict_cell(rows[0]) == (VerdictKind.ERROR, "error")
+
+
+@pytest.mark.parametrize(
+    ("kl", "words"), [(0.0, "0"), (9e-7, "0"), (1.44e-3, "0.0014"), (0.445, "0.45"), (12.0, "12")]
+)
+def test_drift_has_columns_where_there_is_any(kl, words):
+    judged = case(variant="q8")
+    found = Drift(to="base", kl=(kl,) * 2, agrees=(True, False), delta_p=(0, 0), delta_logp=(0, 0))
+    drifted = msgspec.structs.replace(
+        judged, record=msgspec.structs.replace(judged.record, drift=found)
+    )
+    shown = table(session([case(variant="base"), drifted], [life("base"), life("q8")]), 140)
+    assert re.search(r"\bKL +top-1\b", shown)
+    (row,) = [line for line in shown.splitlines() if line.startswith("q8")]
+    assert re.search(rf" {words} +50 % ", row)
+    assert "KL" not in table(example(), 140)

@@ -168,6 +168,9 @@ class FakeWorker:
             raise WorkerCrashedError(f"variant {self.variant.id!r} lost its process (SIGKILL)")
         return self._round(number)
 
+    def force(self, _messages, _parameters, _continuation, _doing: str, *, asked=None):
+        """No probabilities; test_drifting.py has a worker that tells some."""
+
     def _round(self, number: int) -> Generated:
         script = self.script
         gap = _last(script.gaps_ms, number) * _last(script.slower, self.launch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from pytest_llmbench.domain.case import Parameters
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.engines.llama_cpp.facts import facts
+from pytest_llmbench.engines.llama_cpp.forcing import forced_logits
 from pytest_llmbench.engines.llama_cpp.generation import generate, timings
 from pytest_llmbench.engines.llama_cpp.library import open_library
 from pytest_llmbench.engines.llama_cpp.log import Log
@@ -67,6 +68,21 @@ class LlamaCppEngine:
             cached_prompt_tokens=0,
             timings=timings(loaded),
         )
+
+    def token_ids(self, encoded: Encoded) -> tuple[int, ...]:
+        """Return the tokens of an encoded prompt."""
+        return tuple(encoded.payload)  # type: ignore[arg-type]  # ours
+
+    def text_of(self, ids: tuple[int, ...]) -> str:
+        """Return what *ids* read as, without special tokens."""
+        return self._ready().vocabulary.text(ids)
+
+    def forced_logits(
+        self, encoded: Encoded, continuation: tuple[int, ...], *, step: int
+    ) -> Iterator[Any]:
+        """Yield float32 logits in blocks of up to *step* rows, through the context's cache."""
+        prompt: Any = encoded.payload
+        return forced_logits(self._ready(), prompt, continuation, step)
 
     def free(self) -> None:
         """Free context and model; the library itself stays."""

@@ -32,7 +32,7 @@ def generate(
     llama.llama_perf_context_reset(loaded.context)
     sampler = _sampler(llama, parameters)
     try:
-        _process(loaded, prompt)
+        process(loaded, prompt)
         return _continue(loaded, sampler, parameters, stamps)
     finally:
         llama.llama_sampler_free(sampler)
@@ -75,7 +75,7 @@ def _links(llama: Any, parameters: Parameters) -> list[int]:
     return links
 
 
-def _process(loaded: LoadedModel, prompt: ctypes.Array[ctypes.c_int32]) -> None:
+def process(loaded: LoadedModel, prompt: ctypes.Array[ctypes.c_int32]) -> None:
     """Compute the whole prompt, as many tokens at once as the context takes."""
     llama, count = loaded.llama, len(prompt)
     for offset in range(0, count, loaded.batch):
@@ -84,7 +84,7 @@ def _process(loaded: LoadedModel, prompt: ctypes.Array[ctypes.c_int32]) -> None:
         part = llama.llama_batch_get_one(tokens, min(loaded.batch, count - offset))
         code = llama.llama_decode(loaded.context, part)
         if code:
-            raise _failed(loaded, code)
+            raise failed(loaded, code)
 
 
 def _continue(
@@ -106,11 +106,12 @@ def _continue(
             last[0] = token
             code = decode(context, step)
             if code:
-                raise _failed(loaded, code)
+                raise failed(loaded, code)
     return "length"
 
 
-def _failed(loaded: LoadedModel, code: int) -> CaseError:
+def failed(loaded: LoadedModel, code: int) -> CaseError:
+    """Return what the *code* of llama_decode means."""
     if code == 1:
         return CaseError(
             f"llama.cpp found no room in its cache of {loaded.cache_tokens} tokens; raise context"

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gc
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import msgspec
 from pytest_llmbench.domain.case import Parameters
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
+from pytest_llmbench.engines.mlx.forcing import forced_logits
 from pytest_llmbench.engines.mlx.libraries import Libraries
 from pytest_llmbench.engines.mlx.model import Built, build
 from pytest_llmbench.engines.mlx.options import MlxOptions, model_problem
@@ -108,6 +109,31 @@ class MlxEngine:
             text=tokens.text(stamps.ids),
             finish_reason="stop" if stamps.ids[-1] in ends else "length",
             cached_prompt_tokens=0,
+        )
+
+    def token_ids(self, encoded: Encoded) -> tuple[int, ...]:
+        """Return the tokens of an encoded prompt."""
+        ids: Any = encoded.payload
+        return tuple(ids.tolist())
+
+    def text_of(self, ids: tuple[int, ...]) -> str:
+        """Return what *ids* read as, without special tokens."""
+        return self._ready.tokens.text(ids)
+
+    def forced_logits(
+        self, encoded: Encoded, continuation: tuple[int, ...], *, step: int
+    ) -> Iterator[Any]:
+        """Yield float32 logits in blocks of up to *step* rows, through a cache as in generate."""
+        loaded = self._ready
+        return forced_logits(
+            self._mlx,
+            loaded.built.module,
+            encoded.payload,
+            continuation,
+            step,
+            prefill_step_size=loaded.asked.prefill_step_size,
+            max_kv_size=loaded.asked.max_kv_size,
+            kv_bits=loaded.asked.kv_bits,
         )
 
     def free(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.engines.model_files import located
 from pytest_llmbench.engines.protocol import Encoded, Generation, Stamps
 from pytest_llmbench.engines.transformers.facts import model_facts
+from pytest_llmbench.engines.transformers.forcing import forced_logits
 from pytest_llmbench.engines.transformers.libraries import Libraries, import_libraries
 from pytest_llmbench.engines.transformers.options import TransformersOptions
 from pytest_llmbench.engines.transformers.refusals import load_problem, said
@@ -107,6 +108,25 @@ class TransformersEngine:
             finish_reason="stop" if decoding.ended(parameters, stamps.ids) else "length",
             cached_prompt_tokens=0,
         )
+
+    def token_ids(self, encoded: Encoded) -> tuple[int, ...]:
+        """Return the tokens of an encoded prompt."""
+        ids: Any = encoded.payload
+        return tuple(ids[0].tolist())
+
+    def text_of(self, ids: tuple[int, ...]) -> str:
+        """Return what *ids* read as, without special tokens."""
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
+
+    def forced_logits(
+        self, encoded: Encoded, continuation: tuple[int, ...], *, step: int
+    ) -> Iterator[Any]:
+        """Yield float32 logits in blocks of up to *step* rows; the model's own cache between."""
+        torch = self._libraries.torch
+        try:
+            yield from forced_logits(torch, self._ready.model, encoded.payload, continuation, step)
+        except torch.OutOfMemoryError as exc:
+            raise CaseError(f"the device ran out of memory: {said(exc)}") from exc
 
     def free(self) -> None:
         """Drop model and tokenizer and empty the device allocator's pool."""

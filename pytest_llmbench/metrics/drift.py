@@ -1,0 +1,130 @@
+"""How far a variant's probabilities are from the reference's, on the reference's own text.
+
+Both were given the same tokens (teacher forcing), so that a difference at one position does not
+make all that follows differ. The divergence is that of Kullback and Leibler (1951) from the
+reference to the variant, over the reference's K most probable tokens and one bucket for all others:
+by the log sum inequality never more than that over the whole vocabulary, and the less below it the
+less the others weigh.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_llmbench.domain.drift import Drift, ForcedPass
+from pytest_llmbench.domain.record import Measured
+from pytest_llmbench.domain.trace import Trace
+from pytest_llmbench.metrics.forced import IDS, LOGPROBS
+
+Floats = NDArray[np.float64]
+
+_ALL: Final = 1 - 1e-12
+"""More than this is never left out, so that something remains to be compared."""
+
+
+def not_comparable(reference: ForcedPass, variant: ForcedPass) -> str | None:
+    """Return why the passes are not about the same tokens, or ``None``.
+
+    The vocabulary has to be one, though either may be padded: the prompt must have the same
+    tokens, and the continuation's must read as the same text.
+    """
+    if reference.prompt_ids != variant.prompt_ids:
+        return (
+            f"its prompt has other tokens ({len(variant.prompt_ids)}) than the reference's "
+            f"({len(reference.prompt_ids)}); give both the same tokenizer and chat template"
+        )
+    if reference.text != variant.text:
+        return "its tokenizer reads the reference's tokens as another text"
+    return None
+
+
+def drift(to: str, reference: ForcedPass, variant: ForcedPass) -> Drift:
+    """Return how far *variant* is from *reference*, which is called *to*.
+
+    The passes must be comparable.
+    """
+    own, other = (_floats(side.token_logprobs) for side in (reference, variant))
+    best, its = (np.frombuffer(side.best_ids, IDS) for side in (reference, variant))
+    p, q = (
+        (_floats(side.kept_logprobs).reshape(len(best), -1), _floats(side.rest_logprobs))
+        for side in (reference, variant)
+    )
+    return Drift(
+        to=to,
+        kl=tuple(map(float, divergence(*p, *q))),
+        agrees=tuple(map(bool, best == its)),
+        delta_p=tuple(map(float, np.exp(other) - np.exp(own))),
+        delta_logp=tuple(map(float, other - own)),
+    )
+
+
+def divergence(p: Floats, p_rest: Floats, q: Floats, q_rest: Floats) -> Floats:
+    """Return the divergence of each row, nats, shape ``(n,)``.
+
+    What the variant gives nothing to, tokens that it does not have, is left out on both sides: of a
+    padded vocabulary the smaller counts. By the chain rule that is less still, never more.
+
+    Args:
+        p: log-probabilities by the reference, shape ``(n, K)``.
+        p_rest: of all other tokens together, shape ``(n,)``.
+        q: of the same tokens by the variant; ``-inf`` for those that it does not have.
+        q_rest: of all others, likewise.
+    """
+    mine = np.concatenate([p, p_rest[:, None]], axis=1)
+    its = np.concatenate([q, q_rest[:, None]], axis=1)
+    gone = np.where(np.isfinite(its), 0.0, np.exp(mine)).sum(axis=1, keepdims=True)
+    mine = np.where(np.isfinite(its), mine, -np.inf) - np.log1p(-np.minimum(gone, _ALL))
+    with np.errstate(invalid="ignore"):
+        each = np.where(np.isfinite(mine), np.exp(mine) * (mine - its), 0.0)
+    found: Floats = np.maximum(0.0, each.sum(axis=1))
+    return found
+
+
+def _floats(data: bytes) -> Floats:
+    return np.frombuffer(data, LOGPROBS).astype(np.float64)
+
+
+def drift_metrics(found: Drift) -> dict[str, Measured]:
+    """Return the metrics of one case's drift; the definitions are in docs/metrics.md."""
+    kl, delta_p, delta_logp = map(np.asarray, (found.kl, found.delta_p, found.delta_logp))
+    values = {
+        "kl_mean": kl.mean(),
+        "kl_p99": np.quantile(kl, 0.99),
+        "kl_max": kl.max(),
+        "top1_agreement": np.mean(found.agrees),
+        "delta_p_rms": np.sqrt(np.mean(delta_p**2)),
+        "ppl_ratio": np.exp(-delta_logp.mean()),
+    }
+    return _measured(values)
+
+
+def text_metrics(reference: Trace, trace: Trace) -> dict[str, Measured]:
+    """Return how far the greedy text of *trace* is the reference's.
+
+    Tokens are compared where both engines give them, which has to be of one tokenizer.
+    """
+    one, other = reference.token_ids, trace.token_ids
+    values = {"exact_match": float(reference.text == trace.text)}
+    if one and other:
+        values["prefix_match_tokens"] = float(first_difference(one, other))
+    if reference.output_tokens and trace.output_tokens is not None:
+        values["length_ratio"] = trace.output_tokens / reference.output_tokens
+    return _measured(values)
+
+
+def first_difference(one: Sequence[int], other: Sequence[int]) -> int:
+    """Return how many tokens the two have in common before the first that differs."""
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _measured(values: Mapping[str, float]) -> dict[str, Measured]:
+    return {
+        name: Measured(value=float(value), gate=float(value), rounds=None)
+        for name, value in values.items()
+    }

@@ -1,0 +1,135 @@
+"""How far each variant is from the reference: a pass over the reference's text after its rounds.
+
+Nothing of it goes on while anything is timed. The reference says first how probable it finds its
+own text, and which tokens it thought of besides; every other variant is then asked about the same
+tokens. What the reference said is kept, so that it need not be in memory at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from pytest_llmbench.domain.case import Case
+from pytest_llmbench.domain.drift import Drift, ForcedPass
+from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.record import CaseRecord, Measured
+from pytest_llmbench.domain.trace import Trace
+from pytest_llmbench.errors import EngineError, WorkerError
+from pytest_llmbench.metrics.drift import drift, drift_metrics, not_comparable, text_metrics
+from pytest_llmbench.runner.lives import Lives
+from pytest_llmbench.runner.plan import Plan
+
+
+class _Original(NamedTuple):
+    """A text that others are held against; *seen* is ``None`` where its engine can't tell."""
+
+    variant: str
+    trace: Trace
+    seen: ForcedPass | None
+    why: str | None
+
+
+class Drifting:
+    """Adds to records how far they are from what they are held against.
+
+    Args:
+        plan: what that is for each case.
+        lives: the variants.
+        say: told what is being done.
+    """
+
+    def __init__(self, plan: Plan, lives: Lives, say: Callable[[str], None]) -> None:
+        self._plan = plan
+        self._lives = lives
+        self._say = say
+        self._originals: dict[str, _Original] = {}
+
+    def with_drift(self, record: CaseRecord) -> CaseRecord:
+        """Return *record* with its drift, or with why there is none; the variant is loaded.
+
+        Only greedy cases have any: what was drawn differs by chance.
+        """
+        case = record.case
+        if not case.parameters.greedy or record.error is not None:
+            return record
+        if self._plan.is_original(case):
+            self._keep(case, record)
+            return record
+        wanted = self._plan.original(case)
+        if wanted is None:
+            return record
+        original = self._originals.get(wanted.key)
+        if original is None:
+            return msgspec.structs.replace(
+                record, no_drift=f"{wanted.variant} has no text for this prompt"
+            )
+        return self._compared(record, original)
+
+    def _keep(self, case: Case, record: CaseRecord) -> None:
+        trace = record.rounds[-1].trace
+        seen, why = self._pass(case, trace.token_ids, None)
+        self._originals[case.key] = _Original(case.variant, trace, seen, why)
+
+    def _compared(self, record: CaseRecord, original: _Original) -> CaseRecord:
+        case, trace = record.case, record.rounds[-1].trace
+        found, why = None, original.why
+        if original.seen is not None:
+            seen, why = self._pass(case, original.trace.token_ids, original.seen.kept_ids)
+            if seen is not None:
+                why = not_comparable(original.seen, seen)
+                found = None if why else drift(original.variant, original.seen, seen)
+        metrics = text_metrics(original.trace, trace)
+        if found is None:
+            metrics.pop("prefix_match_tokens", None)  # tokens of who knows which tokenizer
+        else:
+            metrics |= drift_metrics(found)
+        return _with(record, metrics, found, why)
+
+    def _pass(
+        self, case: Case, text: tuple[int, ...], asked: bytes | None
+    ) -> tuple[ForcedPass | None, str | None]:
+        """Return how probable *case*'s variant finds *text*, or why that is not known."""
+        if not text:
+            return None, f"{case.variant} does not give the tokens of its text"
+        doing = f"comparing {case.key} with the reference's text"
+        self._say(f"{case.key}: drift")
+        live = self._lives.ready(case.variant)
+        with self._lives.watching():
+            self._lives.focus(live)
+            try:
+                seen = live.worker.force(
+                    case.prompt.messages, case.parameters, text, doing, asked=asked
+                )
+            except WorkerError as exc:
+                self._lives.bury(case.variant, exc)
+                return None, str(exc)
+            except EngineError as exc:
+                return None, str(exc)
+        if seen is None:
+            return None, f"the engine of {case.variant} does not tell probabilities"
+        return seen, None
+
+
+def carried(before: CaseRecord, after: CaseRecord) -> CaseRecord:
+    """Return *after*, measured again, with the drift that was found before."""
+    metrics = {
+        name: measured
+        for name, measured in before.metrics.items()
+        if CATALOGUE[name].of_drift and after.error is None
+    }
+    return _with(after, metrics, before.drift, before.no_drift) if metrics else after
+
+
+def _with(
+    record: CaseRecord, metrics: Mapping[str, Measured], found: Drift | None, why: str | None
+) -> CaseRecord:
+    every = {**record.metrics, **metrics}
+    return msgspec.structs.replace(
+        record,
+        metrics={name: every[name] for name in CATALOGUE if name in every},
+        drift=found,
+        no_drift=why,
+    )

@@ -1,0 +1,83 @@
+"""Drift in a session: measured beside the times, limited, compared, and said where it is not."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from tests.plugin.conftest import Project, verdicts
+
+TWO = """
+reference = "base"
+
+[variants.base]
+engine = "scripted"
+doubt = 0.1
+
+[variants.other]
+engine = "scripted"
+doubt = 0.2
+
+[suites.small]
+path = "small.toml"
+rounds = 3
+"""
+KL = 0.9 * math.log(0.9 / 0.8) + 0.1 * math.log(0.1 / 0.2)
+"""Of the token and of all others, which is all that the script tells apart."""
+
+
+def metrics(document: dict, variant: str) -> dict[str, float]:
+    case = next(case for case in document["cases"] if case["variant"] == variant)
+    return {name: told["value"] for name, told in case["metrics"].items()}
+
+
+@pytest.fixture
+def two(small: Project) -> Project:
+    return small.with_files(llmbench_toml=TWO)
+
+
+def test_every_variant_is_held_against_the_reference_s_text(two: Project) -> None:
+    document = two.run_json()
+    found = metrics(document, "other")
+    assert found["kl_mean"] == pytest.approx(KL, rel=1e-5)
+    assert found["top1_agreement"] == found["exact_match"] == found["length_ratio"] == 1
+    assert found["delta_p_rms"] == pytest.approx(0.1)
+    assert found["ppl_ratio"] == pytest.approx(0.9 / 0.8)
+    assert not any(name.startswith("kl") for name in metrics(document, "base"))
+
+
+def test_more_drift_than_in_the_baseline_fails(two: Project) -> None:
+    two.run("--llmbench-save")
+    again = two.run_json()
+    assert ("kl_mean", "ok") in verdicts(again, "other")
+    two.with_files(llmbench_toml=TWO.replace("doubt = 0.2", "doubt = 0.3"))
+    worse = two.run()
+    worse.stdout.fnmatch_lines(["*kl_mean*rose*nats*"])
+    assert worse.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_it_can_be_limited(two: Project) -> None:
+    two.with_files(llmbench_toml=TWO + '\n[limits]\nkl_mean = "<= 0.01 nats"\n')
+    result = two.run()
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*kl_mean*0.01 nats*"])
+
+
+def test_who_tells_no_probabilities_has_texts_compared(two: Project) -> None:
+    two.run("--llmbench-save")
+    silent = TWO.replace("doubt = 0.2", 'text = "one two three"')
+    two.with_files(llmbench_toml=silent)
+    document = two.run_json()
+    found = metrics(document, "other")
+    assert found["exact_match"] == 0
+    assert found["length_ratio"] == pytest.approx(3 / 8)
+    assert "kl_mean" not in found
+    said = [v["sentence"] for case in document["cases"] for v in case["verdicts"]]
+    assert any("the script tells no probabilities" in sentence for sentence in said)
+
+
+def test_what_is_drawn_has_no_drift(two: Project) -> None:
+    warm = TWO.replace("rounds = 3", "rounds = 3\ntemperature = 0.7")
+    two.with_files(llmbench_toml=warm)
+    assert not any(name.startswith("kl") for name in metrics(two.run_json(), "other"))

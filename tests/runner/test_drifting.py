@@ -1,0 +1,162 @@
+"""When drift is measured, of what, and what becomes of a session where it can't be."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from pytest_llmbench.domain.drift import ForcedPass
+from pytest_llmbench.errors import CaseError, WorkerCrashedError
+from pytest_llmbench.metrics.forced import reduced
+from tests.metrics.test_drift import some_logits
+from tests.runner.conftest import MakeBench, cases_of
+from tests.runner.facts import FakeWorker, Script
+
+BOTH = {"a": Script(), "b": Script()}
+REFERENCE = {"reference": "a"}
+AP, BP, AQ, BQ = cases_of("a", "b")
+LOGITS = {"a": some_logits(2), "b": some_logits(2)}
+DRIFT = ("kl_mean", "kl_p99", "kl_max", "top1_agreement", "delta_p_rms", "ppl_ratio")
+
+
+def seen(name: str, tokens: tuple[int, ...], **more) -> ForcedPass:
+    found = reduced([LOGITS[name]], tokens)
+    arrays = {
+        field: value.tobytes() for field, value in found._asdict().items() if field != "vocabulary"
+    }
+    told = {"prompt_ids": (1,), "text": "a b", "vocabulary": 40, **more}
+    return ForcedPass(**told, **arrays)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let workers tell probabilities; who was asked, in order."""
+    names: list[str] = []
+
+    def force(self, _messages, _parameters, continuation, _doing, *, asked=None):
+        names.append(f"{self.variant.id}{'' if asked is None else ' of the same'}")
+        return seen(self.variant.id, continuation)
+
+    monkeypatch.setattr(FakeWorker, "force", force)
+    return names
+
+
+def test_the_reference_is_asked_first_and_the_others_of_the_same_tokens(
+    make_bench: MakeBench, asked: list[str]
+) -> None:
+    bench, _ = make_bench([AP, BP, AQ, BQ], BOTH, plan=REFERENCE)
+    bench.measure(BP)
+    assert asked == ["a", "b of the same"]
+    assert bench.cases[BP.key].drift.to == "a"
+    assert set(DRIFT) < set(bench.cases[BP.key].metrics)
+    assert bench.cases[AP.key].drift is None
+    bench.measure(BQ)
+    assert len(asked) == 4
+
+
+def test_a_reference_of_another_crew_is_remembered(make_bench: MakeBench, asked: list[str]) -> None:
+    plan = {"reference": "a", "crews": (("a",), ("b",))}
+    bench, _ = make_bench([AP, BP], BOTH, plan=plan)
+    bench.measure(AP)
+    bench.lives.end("a")
+    assert bench.measure(BP).drift is not None
+    assert asked == ["a", "b of the same"]
+
+
+def test_without_the_reference_s_case_there_is_none(
+    make_bench: MakeBench, asked: list[str]
+) -> None:
+    bench, _ = make_bench([BP], BOTH, plan=REFERENCE)
+    record = bench.measure(BP)
+    assert (record.drift, record.no_drift, asked) == (None, None, [])
+    assert "exact_match" not in record.metrics
+
+
+def test_who_is_measured_before_the_reference_says_so(
+    make_bench: MakeBench, asked: list[str]
+) -> None:
+    plan = {"reference": "a", "crews": (("b",), ("a",))}
+    bench, _ = make_bench([AP, BP], BOTH, plan=plan)
+    assert bench.measure(BP).no_drift == "a has no text for this prompt"
+    assert asked == []
+
+
+def test_a_second_look_keeps_what_was_found(make_bench: MakeBench, asked: list[str]) -> None:
+    bench, _ = make_bench([AP, BP], BOTH, plan=REFERENCE)
+    before = bench.measure(BP)
+    after = bench.look_again(BP, fresh=True)
+    assert len(after.rounds) == 2 * len(before.rounds)
+    assert after.drift == before.drift
+    assert all(after.metrics[name] == before.metrics[name] for name in DRIFT)
+    assert len(asked) == 2
+    assert list(after.metrics) == list(before.metrics), "in the catalogue's order"
+
+
+def test_a_warm_case_has_none(make_bench: MakeBench, asked: list[str]) -> None:
+    warm = [
+        msgspec.structs.replace(
+            case, parameters=msgspec.structs.replace(case.parameters, temperature=0.5)
+        )
+        for case in (AP, BP)
+    ]
+    bench, _ = make_bench(warm, BOTH, plan=REFERENCE)
+    assert bench.measure(warm[1]).drift is None
+    assert asked == []
+
+
+def test_a_twin_s_text_is_what_a_variant_is_held_against(
+    make_bench: MakeBench, asked: list[str]
+) -> None:
+    plan = {"twins": {"b": "a"}, "crews": (("b", "a"),)}
+    bench, _ = make_bench([BP], BOTH, plan=plan)
+    assert bench.measure(BP).drift.to == "a"
+    assert asked == ["a", "b of the same"]
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_what_is_refused_costs_the_drift_alone(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def force(self, _messages, _parameters, continuation, _doing, *, asked=None):
+        if self.variant.id == name:
+            raise CaseError(f"{name} has no memory for it")
+        return seen(self.variant.id, continuation)
+
+    monkeypatch.setattr(FakeWorker, "force", force)
+    bench, _ = make_bench([AP, BP], BOTH, plan=REFERENCE)
+    record = bench.measure(BP)
+    assert record.no_drift == f"{name} has no memory for it"
+    assert record.metrics["exact_match"].value == 1
+    assert "prefix_match_tokens" not in record.metrics
+    assert record.error is None
+
+
+def test_who_dies_of_it_keeps_what_was_measured(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def force(self, _messages, _parameters, continuation, _doing, *, asked=None):
+        if self.variant.id == "b":
+            self.lost = True
+            raise WorkerCrashedError("variant 'b' lost its process (SIGKILL)")
+        return seen(self.variant.id, continuation)
+
+    monkeypatch.setattr(FakeWorker, "force", force)
+    bench, _ = make_bench([AP, BP, AQ, BQ], BOTH, plan=REFERENCE)
+    record = bench.measure(BP)
+    assert record.error is None
+    assert "SIGKILL" in record.no_drift
+    assert "lost its process" in bench.measure(BQ).error
+    assert bench.measure(AQ).error is None
+
+
+def test_another_prompt_is_not_compared(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def force(self, _messages, _parameters, continuation, _doing, *, asked=None):
+        return seen(self.variant.id, continuation, prompt_ids=(1, ord(self.variant.id)))
+
+    monkeypatch.setattr(FakeWorker, "force", force)
+    bench, _ = make_bench([AP, BP], BOTH, plan=REFERENCE)
+    record = bench.measure(BP)
+    assert "its prompt has other tokens" in record.no_drift
+    assert record.drift is None
