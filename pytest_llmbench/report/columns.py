@@ -69,6 +69,7 @@ def number_columns(*, stacked: bool) -> tuple[Column, ...]:
         _peak("device", lambda row: row.device_peak_bytes),
         Column(title="score", heading="score", cell=lambda row: _score(row, of)),
         Column(title="KL", heading="KL", cell=lambda row: _divergence(row.kl)),
+        Column(title="cosine", heading="cosine", cell=lambda row: _cosine(row.similarity)),
         Column(title="top-1", heading="top-1", cell=lambda row: _share(row.top1)),
     )
 
@@ -132,6 +133,10 @@ def _divergence(nats: float | None) -> str:
     if nats is None:
         return ABSENT
     return f"{nats:.2g}" if nats >= _LEAST_NATS else "0"
+
+
+def _cosine(similarity: float | None) -> str:
+    return ABSENT if similarity is None else f"{similarity:.3f}"
 
 
 def _share(share: float | None) -> str:

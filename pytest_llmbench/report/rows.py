@@ -15,6 +15,7 @@ from typing import Final
 
 from pytest_llmbench.domain.fact import Fact
 from pytest_llmbench.domain.record import JudgedCase, JudgedVariant, Measured, SessionRecord
+from pytest_llmbench.domain.similarity import SIMILARITY
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.verdict.outcome import SEVERITY, worst
 
@@ -34,6 +35,7 @@ class Row(Fact, frozen=True, kw_only=True):
         scored: how many cases have a score.
         kl: divergence from the reference, nats, mean over the tokens of all cases that have it.
         top1: share of these tokens at which both find the same one most probable.
+        similarity: mean over the cases that have it.
         kinds: each case counted once, by its worst verdict; worst first. A case that failed
             counts as an error; one of which nothing was said is in none.
         life: the worst verdict on the variant's life; ``None`` where nothing was said.
@@ -54,6 +56,7 @@ class Row(Fact, frozen=True, kw_only=True):
     scored: int
     kl: float | None
     top1: float | None
+    similarity: float | None
     kinds: tuple[tuple[VerdictKind, int], ...]
     life: VerdictKind | None
     skipped: bool = False
@@ -97,6 +100,7 @@ def _row(
         scored=len(scores),
         kl=_mean([kl for found in drifts for kl in found.kl]),
         top1=_mean([float(agrees) for found in drifts for agrees in found.agrees]),
+        similarity=_mean(_values(cases, SIMILARITY)),
         kinds=_kinds(cases),
         life=_life_kind(life),
         skipped=life is not None and life.record.skipped is not None,

@@ -35,6 +35,7 @@ _LEAVING: Final = (
     "device peak",
     "RSS peak",
     "TTFT",
+    "cosine",
     "KL",
     "score",
 )

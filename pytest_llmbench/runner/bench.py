@@ -11,6 +11,7 @@ from statistics import median
 
 from pytest_llmbench.domain.case import Case, Parameters
 from pytest_llmbench.domain.record import CaseRecord, ModelFacts, Readings, VariantRecord
+from pytest_llmbench.domain.similarity import Similarity
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.trace import Round
 from pytest_llmbench.errors import CaseError, EngineNotInstalledError, LlmbenchError
@@ -47,6 +48,7 @@ class Bench:
         chance: the order of rounds.
         calibrate: times the machine's own workload, in seconds.
         patience: waits for other work to pause.
+        similarity: the model that embeds texts, where their similarity is asked for.
 
     Attributes:
         plan: as given.
@@ -68,6 +70,7 @@ class Bench:
         chance: random.Random | None = None,
         calibrate: Callable[[], float] = read_calibration,
         patience: Patience | None = None,
+        similarity: Similarity | None = None,
     ) -> None:
         self._patience = patience or Patience()
         self._calibrate = calibrate
@@ -81,7 +84,7 @@ class Bench:
         self.plan = plan
         self.lives = Lives(plan.variants, progress, slowdowns=slowdowns or {}, strict=strict)
         self.pace = Pace(pace_s)
-        self._drifting = Drifting(plan, self.lives, progress.say)
+        self._drifting = Drifting(plan, self.lives, progress.say, similarity)
         self.calibrations_s: list[float] = []
 
     @property
@@ -170,6 +173,7 @@ class Bench:
     def close(self) -> None:
         """End every worker; what was measured stays."""
         self.lives.close()
+        self._drifting.close()
 
     def _earlier_launches(self, case: Case) -> None:
         """Measure all bouts of the crew of *case* in every launch but the last."""

@@ -16,11 +16,13 @@ from pytest_llmbench.domain.case import Case
 from pytest_llmbench.domain.drift import Drift, ForcedPass
 from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import CaseRecord, Measured
+from pytest_llmbench.domain.similarity import Similarity
 from pytest_llmbench.domain.trace import Trace
-from pytest_llmbench.errors import EngineError, WorkerError
+from pytest_llmbench.errors import EngineError, SimilarityError, WorkerError
 from pytest_llmbench.metrics.drift import drift, drift_metrics, not_comparable, text_metrics
 from pytest_llmbench.runner.lives import Lives
 from pytest_llmbench.runner.plan import Plan
+from pytest_llmbench.worker.embedder import Embedder
 
 
 class _Original(NamedTuple):
@@ -39,9 +41,17 @@ class Drifting:
         plan: what that is for each case.
         lives: the variants.
         say: told what is being done.
+        similarity: the model that embeds texts; ``None`` where nobody asked for similarity.
     """
 
-    def __init__(self, plan: Plan, lives: Lives, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        lives: Lives,
+        say: Callable[[str], None],
+        similarity: Similarity | None = None,
+    ) -> None:
+        self._embedder = None if similarity is None else Embedder(similarity)
         self._plan = plan
         self._lives = lives
         self._say = say
@@ -81,12 +91,31 @@ class Drifting:
             if seen is not None:
                 why = not_comparable(original.seen, seen)
                 found = None if why else drift(original.variant, original.seen, seen)
-        metrics = text_metrics(original.trace, trace)
+        metrics, no_similarity = self._of_texts(original.trace, trace)
         if found is None:
             metrics.pop("prefix_match_tokens", None)  # tokens of who knows which tokenizer
         else:
             metrics |= drift_metrics(found)
-        return _with(record, metrics, found, why)
+        return _with(record, metrics, found, why, no_similarity)
+
+    def _of_texts(self, original: Trace, trace: Trace) -> tuple[dict[str, Measured], str | None]:
+        """Return what can be said of the texts, and why similarity is not known, if it is not."""
+        metrics = text_metrics(original, trace)
+        if self._embedder is None:
+            return metrics, "nobody asked for it; write [similarity] in the configuration"
+        self._lives.rest()
+        self._say("comparing meanings")
+        try:
+            cosine = self._embedder.similarity(original.text, trace.text)
+        except SimilarityError as exc:
+            return metrics, str(exc)
+        metrics["similarity"] = Measured(value=cosine, gate=cosine, rounds=None)
+        return metrics, None
+
+    def close(self) -> None:
+        """End the process that embeds texts."""
+        if self._embedder is not None:
+            self._embedder.close()
 
     def _pass(
         self, case: Case, text: tuple[int, ...], asked: bytes | None
@@ -120,11 +149,17 @@ def carried(before: CaseRecord, after: CaseRecord) -> CaseRecord:
         for name, measured in before.metrics.items()
         if CATALOGUE[name].of_drift and after.error is None
     }
-    return _with(after, metrics, before.drift, before.no_drift) if metrics else after
+    if not metrics:
+        return after
+    return _with(after, metrics, before.drift, before.no_drift, before.no_similarity)
 
 
 def _with(
-    record: CaseRecord, metrics: Mapping[str, Measured], found: Drift | None, why: str | None
+    record: CaseRecord,
+    metrics: Mapping[str, Measured],
+    found: Drift | None,
+    why: str | None,
+    no_similarity: str | None,
 ) -> CaseRecord:
     every = {**record.metrics, **metrics}
     return msgspec.structs.replace(
@@ -132,4 +167,5 @@ def _with(
         metrics={name: every[name] for name in CATALOGUE if name in every},
         drift=found,
         no_drift=why,
+        no_similarity=no_similarity,
     )

@@ -11,11 +11,14 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
+import msgspec
+
 from pytest_llmbench.baselines.session import baseline_session
 from pytest_llmbench.config import Config
 from pytest_llmbench.domain.baseline import Baseline, BaselineSession
 from pytest_llmbench.domain.case import Case
 from pytest_llmbench.domain.record import Environment, SessionRecord, VariantRecord
+from pytest_llmbench.domain.similarity import Similarity
 from pytest_llmbench.domain.variant import Variant
 from pytest_llmbench.domain.verdict import Verdict
 from pytest_llmbench.errors import EngineNotInstalledError
@@ -92,10 +95,11 @@ class Session:
             slowdowns=slowdowns,
             strict=strict,
             pace_s=usual_pace(baseline, environment),
+            similarity=config.similarity,
             decides=lambda record: self.judged.decides(record),  # noqa: PLW0108 — comes below
         )
         context = Context(
-            environment=environment,
+            environment=_with_similarity(environment, config.similarity),
             baseline=baseline,
             cases=tuple(cases),
             records=self.bench.cases,
@@ -160,6 +164,14 @@ class Session:
     def _own(self, variant: str) -> bool:
         """Whether *variant* is the configuration's, and no twin."""
         return variant in self._config.variants
+
+
+def _with_similarity(environment: Environment, asked: Similarity | None) -> Environment:
+    """Return *environment* with the model that embeds texts: another one has other cosines."""
+    if asked is None:
+        return environment
+    context = {**environment.context, "similarity model": asked.model}
+    return msgspec.structs.replace(environment, context=context)
 
 
 def usual_pace(baseline: Baseline | None, environment: Environment) -> float | None:

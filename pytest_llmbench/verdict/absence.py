@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import CaseRecord, ModelFacts, VariantRecord
+from pytest_llmbench.domain.similarity import SIMILARITY
 from pytest_llmbench.domain.trace import Trace
 
 _GAPS = frozenset({"itl_s", "itl_p90_s", "itl_max_s"})
@@ -69,7 +70,8 @@ def _of_no_score(metric: str, record: CaseRecord, facts: ModelFacts | None) -> s
 def _of_no_drift(metric: str, record: CaseRecord) -> str | None:
     if not CATALOGUE[metric].of_drift:
         return None
-    return record.no_drift or "there is no reference, or its case was not measured"
+    why = record.no_similarity if metric == SIMILARITY else record.no_drift
+    return why or "there is no reference, or its case was not measured"
 
 
 def _of_no_memory(metric: str, record: CaseRecord, facts: ModelFacts | None) -> str | None:

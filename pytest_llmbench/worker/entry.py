@@ -32,14 +32,23 @@ def serve(channel: say.Channel, log: str, parent: int, mark: str) -> None:
         parent: process id of the session, or of the keeper on another host.
         mark: what this process's children carry in their environment.
     """
+    ends_with_parent = settle_in(log, parent, mark)
+    loop = Loop(ends_with_parent=ends_with_parent)
+    for data in channel:
+        channel.send(say.pack(loop.answer(say.unpack_request(data))))
+
+
+def settle_in(log: str, parent: int, mark: str) -> bool:
+    """Print to *log*, carry *mark*, ignore Ctrl-C, and end with *parent*; return whether it will.
+
+    Arguments are as of :func:`serve`.
+    """
     ends_with_parent = _end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ[MARK] = mark
     print_to(log)
     forget(log)
-    loop = Loop(ends_with_parent=ends_with_parent)
-    for data in channel:
-        channel.send(say.pack(loop.answer(say.unpack_request(data))))
+    return ends_with_parent
 
 
 def _end_with(parent: int) -> bool:

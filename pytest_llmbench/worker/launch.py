@@ -74,19 +74,30 @@ def launch(variant: Variant, group: execnet.Group) -> Launched:
 
 
 def _launch_here(variant: Variant, group: execnet.Group) -> Launched:
-    log, mark = PrintLog(), new_mark()
     own = variant.python is None
+    return start_here(
+        _boot,
+        group,
+        python=sys.executable if own else _found(str(variant.python)),
+        path=import_path() if own else None,
+        moved=_moved(variant),
+    )
+
+
+def start_here(boot: Any, group: execnet.Group, *, python: str, **told: Any) -> Launched:
+    """Return a process on this machine that runs *boot*, as a member of *group*.
+
+    Args:
+        boot: a function of a channel, ``log``, ``parent``, ``mark`` and what is *told*, with all
+            imports inside; it sends its process id first.
+        group: ends it with the others.
+        python: the interpreter.
+        told: plain values.
+    """
+    log, mark = PrintLog(), new_mark()
     try:
-        python = sys.executable if own else _found(str(variant.python))
         gateway: Any = group.makegateway(_spec(python))
-        channel = gateway.remote_exec(
-            _boot,
-            log=log.path,
-            parent=os.getpid(),
-            mark=mark,
-            path=_import_path() if own else None,
-            moved=_moved(variant),
-        )
+        channel = gateway.remote_exec(boot, log=log.path, parent=os.getpid(), mark=mark, **told)
         pid = channel.receive(timeout=START_TIMEOUT_S)
         process = LocalProcess(pid, log, mark)
     except BaseException:
@@ -133,6 +144,6 @@ def _moved(variant: Variant) -> dict[str, str] | None:
     return {"by": elsewhere.__file__, "there": there, "here": here, "spoken": protocol()}
 
 
-def _import_path() -> list[str]:
+def import_path() -> list[str]:
     """Return where this session imports from; "the current folder" is where it is now."""
     return [entry or str(Path.cwd()) for entry in sys.path]

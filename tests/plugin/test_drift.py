@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
 from tests.plugin.conftest import Project, verdicts
+from tests.support import minilm
 
 TWO = """
 reference = "base"
@@ -75,6 +77,30 @@ def test_who_tells_no_probabilities_has_texts_compared(two: Project) -> None:
     assert "kl_mean" not in found
     said = [v["sentence"] for case in document["cases"] for v in case["verdicts"]]
     assert any("the script tells no probabilities" in sentence for sentence in said)
+
+
+def test_similarity_is_measured_where_it_is_asked_for(two: Project) -> None:
+    assert "similarity" not in metrics(two.run_json(), "other")
+    asked = TWO + f'\n[similarity]\nmodel = "{Path("nowhere").absolute()}"\n'
+    two.with_files(llmbench_toml=asked)
+    assert metrics(two.run_json(), "other")["similarity"] == 1, "the texts are the same"
+
+
+@pytest.mark.engine("similarity")
+def test_a_limit_on_it_asks_for_it_and_fails(two: Project) -> None:
+    other = 'doubt = 0.2\ntext = "a cow jumped over the moon"'
+    limited = TWO.replace("doubt = 0.2", other) + '\n[limits]\nsimilarity = ">= 0.85"\n'
+    two.with_files(llmbench_toml=limited + f'\n[similarity]\nmodel = "{minilm()}"\n')
+    result = two.run()
+    result.stdout.fnmatch_lines(["*similarity*0.85*"])
+    result.assert_outcomes(passed=4, failed=2)
+
+
+def test_a_model_that_is_not_there_is_told(two: Project) -> None:
+    limited = TWO.replace("doubt = 0.2", 'text = "a cow"')
+    gates = '\n[limits]\nsimilarity = ">= 0.85"\n\n[similarity]\nmodel = "/nowhere"\n'
+    two.with_files(llmbench_toml=limited + gates)
+    two.run().stdout.fnmatch_lines(["*similarity*'/nowhere' could not be loaded*"])
 
 
 def test_what_is_drawn_has_no_drift(two: Project) -> None:
