@@ -121,7 +121,8 @@ class CaseRecord(Fact, frozen=True, kw_only=True):
     *warmup_s* are the seconds that untimed generations took, the memory pass included;
     *relative* are noisy metrics against the variant that took turns with this one; *drift* is how
     far its probabilities are from those of the variant that it is held against; *no_drift* and
-    *no_similarity* say why that, or the similarity of the texts, is not known.
+    *no_similarity* say why that, or the similarity of the texts, is not known; *original* is that
+    variant's text.
     """
 
     case: Case
@@ -136,6 +137,7 @@ class CaseRecord(Fact, frozen=True, kw_only=True):
     drift: Drift | None = None
     no_drift: str | None = None
     no_similarity: str | None = None
+    original: str | None = None
 
 
 class JudgedCase(Fact, frozen=True, kw_only=True):

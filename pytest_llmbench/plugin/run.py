@@ -172,7 +172,7 @@ class Run:
     def run_case(self, case: Case) -> None:
         """Measure and judge *case* for an item without Python."""
         record, verdicts = self._measured(case, ())
-        self._fail(case.key, verdicts, record.text)
+        self._fail(case.key, verdicts, record.text, record.original)
 
     def run_life(self, variant: str) -> None:
         """Judge *variant* as a whole, then free it and judge its life."""
@@ -194,13 +194,19 @@ class Run:
                 pytrace=False,
             )
         for record, verdicts in benchmark.judged:
-            self._fail(record.case.key, verdicts, record.text)
+            self._fail(record.case.key, verdicts, record.text, record.original)
 
-    def _fail(self, name: str, verdicts: Iterable[Verdict], text: str | None) -> None:
+    def _fail(
+        self,
+        name: str,
+        verdicts: Iterable[Verdict],
+        text: str | None,
+        original: str | None = None,
+    ) -> None:
         """Fail the running test when any of *verdicts* has to, with what they say."""
         bad = failing(verdicts, self.settings.missing, self.settings.inconclusive)
         if bad:
-            pytest.fail(failure_text(name, bad, text), pytrace=False)
+            pytest.fail(failure_text(name, bad, text, original), pytrace=False)
 
     def finish(self, collected: Mapping[str, str] | None, *, stopped: bool) -> SessionRecord:
         """End every worker and return all that is kept.

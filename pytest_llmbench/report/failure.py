@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.verdict import Verdict
+from pytest_llmbench.report.difference import changed_words, marked
 from pytest_llmbench.report.text import cut, one_line, plain
 
 _INDENT: Final = "    "
@@ -17,7 +19,9 @@ _LONGEST_TEXT: Final = 400
 _MOST_LINES: Final = 12
 
 
-def failure_text(name: str, verdicts: Sequence[Verdict], text: str | None) -> str:
+def failure_text(
+    name: str, verdicts: Sequence[Verdict], text: str | None, original: str | None = None
+) -> str:
     """Return why *name* failed, several lines without a line end after the last.
 
     The first line names it and says the first sentence: short summaries show no more.
@@ -26,11 +30,15 @@ def failure_text(name: str, verdicts: Sequence[Verdict], text: str | None) -> st
         name: whose verdicts these are: a case's key or a variant's name.
         verdicts: those that fail the test, each a sentence and its block.
         text: what was generated; quoted and cut, ``None`` where there is none.
+        original: what the reference generated: shown beside it where a verdict is about what
+            the text says.
     """
     parts = ["\n".join(_verdict(verdict)) for verdict in verdicts] or [""]
     parts[0] = _named(one_line(name), parts[0])
-    if text is not None:
-        parts.append("\n".join(_quoted(text)))
+    if text is not None and original is not None and any(map(_is_about_text, verdicts)):
+        parts.append("\n".join(_side_by_side(original, text)))
+    elif text is not None:
+        parts.append("\n".join(_quoted("generated text", text)))
     return "\n\n".join(parts)
 
 
@@ -52,11 +60,28 @@ def _verdict(verdict: Verdict) -> Iterator[str]:
             yield f"{_INDENT}{'':<{width}}  {line}"
 
 
-def _quoted(text: str) -> Iterator[str]:
-    if not text:
-        yield "generated text: empty"
+def _is_about_text(verdict: Verdict) -> bool:
+    metric = CATALOGUE.get(verdict.metric)
+    return metric is not None and (metric.of_drift or metric.name == "score")
+
+
+def _side_by_side(original: str, text: str) -> Iterator[str]:
+    """Yield both texts with their differences marked, and the numbers and names that changed."""
+    if original == text:
+        yield from _quoted("generated text, the same as the reference's", text)
         return
-    yield "generated text:"
+    reference, now = marked(original, text)
+    yield from _quoted("the reference's text", reference)
+    yield from _quoted("generated text", now)
+    for kind, change in changed_words(original, text):
+        yield f"{kind} changed: {cut(one_line(change), _LONGEST_TEXT)}"
+
+
+def _quoted(what: str, text: str) -> Iterator[str]:
+    if not text:
+        yield f"{what}: empty"
+        return
+    yield f"{what}:"
     lines = cut(plain(text), _LONGEST_TEXT).split("\n")
     for line in lines[:_MOST_LINES]:
         yield f"{_INDENT}> {line}".rstrip()

@@ -8,12 +8,12 @@ tokens. What the reference said is kept, so that it need not be in memory at the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from pytest_llmbench.domain.case import Case
-from pytest_llmbench.domain.drift import Drift, ForcedPass
+from pytest_llmbench.domain.drift import ForcedPass
 from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import CaseRecord, Measured
 from pytest_llmbench.domain.similarity import Similarity
@@ -96,7 +96,14 @@ class Drifting:
             metrics.pop("prefix_match_tokens", None)  # tokens of who knows which tokenizer
         else:
             metrics |= drift_metrics(found)
-        return _with(record, metrics, found, why, no_similarity)
+        return _with(
+            record,
+            metrics,
+            drift=found,
+            no_drift=why,
+            no_similarity=no_similarity,
+            original=original.trace.text,
+        )
 
     def _of_texts(self, original: Trace, trace: Trace) -> tuple[dict[str, Measured], str | None]:
         """Return what can be said of the texts, and why similarity is not known, if it is not."""
@@ -151,21 +158,15 @@ def carried(before: CaseRecord, after: CaseRecord) -> CaseRecord:
     }
     if not metrics:
         return after
-    return _with(after, metrics, before.drift, before.no_drift, before.no_similarity)
+    return _with(after, metrics, **{name: getattr(before, name) for name in _ABOUT})
 
 
-def _with(
-    record: CaseRecord,
-    metrics: Mapping[str, Measured],
-    found: Drift | None,
-    why: str | None,
-    no_similarity: str | None,
-) -> CaseRecord:
+_ABOUT: Final = ("drift", "no_drift", "no_similarity", "original")
+"""What a record says of the text that it is held against, beside metrics."""
+
+
+def _with(record: CaseRecord, metrics: Mapping[str, Measured], **about: object) -> CaseRecord:
     every = {**record.metrics, **metrics}
     return msgspec.structs.replace(
-        record,
-        metrics={name: every[name] for name in CATALOGUE if name in every},
-        drift=found,
-        no_drift=why,
-        no_similarity=no_similarity,
+        record, metrics={name: every[name] for name in CATALOGUE if name in every}, **about
     )

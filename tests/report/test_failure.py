@@ -57,3 +57,20 @@ def test_an_empty_text_is_said_to_be_empty():
 
 def test_no_text_is_not_mentioned():
     assert failure_text(NAME, (), None) == NAME
+
+
+def test_what_the_text_says_is_shown_beside_the_reference_s():
+    worse = verdict(VerdictKind.REGRESSED, "score", sentence="score fell")
+    shown = failure_text("case", [worse], "It is Lyon, in 1,500 years.", "It is Paris.")
+    assert shown.splitlines()[2:] == [
+        "the reference's text:",
+        "    > It is [-Paris-].",
+        "generated text:",
+        "    > It is {+Lyon, in 1,500 years+}.",
+        "numbers changed: none -> 1,500",
+        "names changed: Paris -> Lyon",
+    ]
+    same = failure_text("case", [worse], "It is Paris.", "It is Paris.")
+    assert "generated text, the same as the reference's:\n    > It is Paris." in same
+    slower = verdict(VerdictKind.REGRESSED, "itl_s", sentence="itl_s rose")
+    assert "reference" not in failure_text("case", [slower], "It is Lyon.", "It is Paris.")

@@ -1,0 +1,49 @@
+"""What differs between two texts is marked, and what matters of it is named."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_llmbench.report.difference import changed_words, marked
+
+
+@pytest.mark.parametrize(
+    ("original", "text", "left", "right"),
+    [
+        ("It is Paris.", "It is Lyon.", "It is [-Paris-].", "It is {+Lyon+}."),
+        ("It is Paris.", "It is not Paris.", "It is Paris.", "It is {+not +}Paris."),
+        ("pay 1,500.25 now", "pay 1,500.52 now", "pay [-1,500.25-] now", "pay {+1,500.52+} now"),
+        ("same", "same", "same", "same"),
+        ("", "all", "", "{+all+}"),
+        ("all", "", "[-all-]", ""),
+    ],
+)
+def test_what_the_other_does_not_have_is_marked(original, text, left, right) -> None:
+    assert marked(original, text) == (left, right)
+
+
+@given(st.text(alphabet="ab .\n1", max_size=60), st.text(alphabet="ab .\n1", max_size=60))
+def test_without_the_marks_nothing_is_lost(original: str, text: str) -> None:
+    plain = tuple(re.sub(r"\[-|-\]|\{\+|\+\}", "", each) for each in marked(original, text))
+    assert plain == (original, text)
+
+
+@pytest.mark.parametrize(
+    ("original", "text", "changes"),
+    [
+        ("Pay 500 euros.", "Pay 50 euros.", {"numbers": "500 -> 50"}),
+        ("So Anna paid Ben.", "So Ben paid Ben.", {"names": "Anna -> Ben"}),
+        ("It has 3 parts.", "It has parts.", {"numbers": "3 -> none"}),
+        ("The cat sat. A dog ran.", "A cat sat. The dog ran.", {}),
+        ("It was in Rome in 1900.", "It was in Oslo in 1901, 1902.",
+         {"numbers": "1900 -> 1901, 1902", "names": "Rome -> Oslo"}),
+        ("Line\nAnother", "Line\nOther", {}),
+        ("", "", {}),
+    ],
+)  # fmt: skip
+def test_numbers_and_names_that_changed(original, text, changes) -> None:
+    assert dict(changed_words(original, text)) == changes
