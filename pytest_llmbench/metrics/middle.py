@@ -51,5 +51,10 @@ def of_middle(count: int) -> float:
 
     Those of few normal values stand in a table, calculated from the joint distribution of their
     order statistics; beyond it the limit 1.1952 ÷ count, which errs towards more by 7 % at most.
+
+    Raises:
+        ValueError: *count* is below 1: nothing has no middle.
     """
+    if count < 1:
+        raise ValueError(f"the middle of {count} values is not defined")
     return _VARIANCES[count - 1] if count <= len(_VARIANCES) else _LIMIT / count

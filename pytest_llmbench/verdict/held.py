@@ -199,7 +199,7 @@ class Grounds:
         self, past: Grid, columns: Sequence[tuple[dict[int, float], float]], to: str | None
     ) -> float:
         if to is not None:
-            foreign = not self._side_by_side and self._past.foreign
+            foreign = not self._side_by_side and self._past.foreign(self._variant, to, self._known)
             return math.hypot(RATIO_NOISE, FOREIGN_NOISE if foreign else 0.0)
         logs = [v for column, _ in columns for v in column.values() if math.isfinite(v)]
         typical = math.exp(float(np.median(logs))) if logs else math.inf

@@ -35,11 +35,12 @@ class Past:
         self._grids: dict[tuple[object, ...], Grid] = {}
         self._spreads: dict[tuple[str, str, str | None], Spread] = {}
 
-    @property
-    def foreign(self) -> bool:
-        """Whether there are sessions, and all of them are another machine's."""
-        machines = [session.environment.identity for session in self._sessions]
-        return bool(machines) and self._machine not in machines
+    def foreign(self, variant: str, to: str, known: Identities) -> bool:
+        """Whether all sessions that :meth:`relative` has are another machine's, if any."""
+        rows = self._in_turns(variant, to, known)
+        return bool(rows) and all(
+            self._sessions[number].environment.identity != self._machine for number in rows
+        )
 
     @property
     def readings(self) -> tuple[Readings, ...]:
@@ -65,12 +66,15 @@ class Past:
 
         Machines may differ: what the ratio differs by between them is part of its spread.
         """
-        rows = tuple(
+        return self._grid(self._in_turns(variant, to, known), metric, keys, relative=True)
+
+    def _in_turns(self, variant: str, to: str, known: Identities) -> tuple[int, ...]:
+        """Return the numbers of the sessions in which both models were as they are now."""
+        return tuple(
             number
             for number, s in enumerate(self._sessions)
             if s.reference == to and _same(s, variant, known) and _same(s, to, known)
         )
-        return self._grid(rows, metric, keys, relative=True)
 
     def lives(self, metric: Metric, variant: str, known: Identities) -> Grid:
         """Return a metric of the variant's life in the sessions of this machine and model."""

@@ -62,3 +62,8 @@ def test_the_limit_is_that_of_a_mean_trimmed_by_quarters():
     q = norm.ppf(0.75)
     inside = 0.5 - 2 * q * norm.pdf(q)
     assert of_middle(1000) * 1000 == pytest.approx((inside + 0.5 * q**2) / 0.25, rel=1e-4)
+
+
+def test_nothing_has_no_middle() -> None:
+    with pytest.raises(ValueError, match="middle of 0 values"):
+        of_middle(0)

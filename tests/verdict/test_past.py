@@ -51,7 +51,8 @@ def test_without_a_baseline_there_is_nothing(past):
     assert past.relative(ITL, "base", "ref", (KEY,), KNOWN).shape == (0, 1)
     assert past.lives(CATALOGUE["load_s"], "base", KNOWN).shape == (0, 1)
     assert past.others(ITL, "base", to=None) == ()
-    assert (past.foreign, past.readings) == (False, ())
+    assert not past.foreign("base", "ref", KNOWN)
+    assert past.readings == ()
 
 
 def test_this_machine_s_sessions_of_the_same_model_and_work():
@@ -122,7 +123,11 @@ def test_lives_are_of_this_machine_and_model():
     [([HERE], False), ([HERE, ELSEWHERE], False), ([ELSEWHERE], True), ([ELSEWHERE] * 2, True)],
 )
 def test_foreign_is_where_no_session_is_this_machine_s(places, foreign):
-    assert make_past(*(make_session(environment=place) for place in places)).foreign is foreign
+    ratio = {"relative": {"itl_s": 1.5}, "reference": "ref"}
+    sessions = [make_session(environment=place, **ratio) for place in places]
+    assert make_past(*sessions).foreign("base", "ref", KNOWN) is foreign
+    without = make_session(itl_s=0.5)  # here, but nobody took turns in it
+    assert make_past(*sessions, without).foreign("base", "ref", KNOWN) is foreign
 
 
 def test_readings_are_this_machine_s():
