@@ -297,6 +297,13 @@ _ALL: Final = (
     _exact("prompt_tokens", "tokens", "tokens of the prompt, template included", better=None),
     _exact("output_tokens", "tokens", "tokens generated, the end token included", better=None),
     _exact("output_chars", "chars", "characters of the generated text", better=None),
+    _exact(
+        "faults",
+        "count",
+        "what is wrong with the text whatever was asked: empty, a loop, a special token …",
+        better="lower",
+        gated=True,
+    ),
     _exact("score", "1", "0 to 1 by the prompt's scorer", better="higher", gated=True),
     _drift(
         "kl_mean",
@@ -405,6 +412,34 @@ _ALL: Final = (
         better="lower",
         of="variant",
         gated=True,
+    ),
+    _exact(
+        "flips",
+        "count",
+        "prompts that the reference answers right and the variant wrong",
+        better="lower",
+        of="variant",
+    ),
+    _exact(
+        "flips_p",
+        "1",
+        "probability of so many flips if the variant is as good: McNemar's exact test, one-sided",
+        better="higher",
+        of="variant",
+    ),
+    _exact(
+        "score_change",
+        "1",
+        "mean score less the reference's, over the prompts that both were scored on",
+        better="higher",
+        of="variant",
+    ),
+    _exact(
+        "score_change_low",
+        "1",
+        "lower 95 % bound of the change of the share of right answers",
+        better="higher",
+        of="variant",
     ),
     _exact(
         "warnings",

@@ -17,6 +17,7 @@ from pytest_llmbench.domain.metric import CATALOGUE, Kind, Metric, Statistic
 from pytest_llmbench.domain.record import Measured
 from pytest_llmbench.domain.suite import Prompt
 from pytest_llmbench.domain.trace import DeviceMemory, Memory, ReportedMemory, Round
+from pytest_llmbench.metrics.faults import faults
 from pytest_llmbench.metrics.middle import middle_mean, of_middle
 from pytest_llmbench.metrics.rounds import round_metrics
 from pytest_llmbench.metrics.score import score
@@ -140,8 +141,12 @@ def _reported(reported: ReportedMemory | None) -> dict[str, int | None]:
 
 
 def _with_score(entry: Round, prompt: Prompt, *, quality: bool) -> dict[str, float]:
-    scored = score(prompt, entry.trace.text) if quality else None
-    return round_metrics(entry.trace) | ({} if scored is None else {"score": scored})
+    found = round_metrics(entry.trace)
+    if quality:
+        scored = score(prompt, entry.trace.text)
+        found |= {} if scored is None else {"score": scored}
+        found["faults"] = float(len(faults(entry.trace.text)))
+    return found
 
 
 def _over_rounds(

@@ -11,6 +11,7 @@ from typing import Final
 
 from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.verdict import Verdict
+from pytest_llmbench.metrics.faults import faults
 from pytest_llmbench.report.difference import changed_words, marked
 from pytest_llmbench.report.text import cut, one_line, plain
 
@@ -39,6 +40,8 @@ def failure_text(
         parts.append("\n".join(_side_by_side(original, text)))
     elif text is not None:
         parts.append("\n".join(_quoted("generated text", text)))
+    if text is not None and any(verdict.metric == "faults" for verdict in verdicts):
+        parts.append(f"faults: {', '.join(faults(text)) or 'none in the last round'}")
     return "\n\n".join(parts)
 
 
@@ -62,7 +65,7 @@ def _verdict(verdict: Verdict) -> Iterator[str]:
 
 def _is_about_text(verdict: Verdict) -> bool:
     metric = CATALOGUE.get(verdict.metric)
-    return metric is not None and (metric.of_drift or metric.name == "score")
+    return metric is not None and (metric.of_drift or metric.name in {"faults", "score"})
 
 
 def _side_by_side(original: str, text: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from pytest_llmbench.domain.drift import Drift
 from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import JudgedCase, JudgedVariant, Measured, SessionRecord
 from pytest_llmbench.domain.verdict import Verdict
@@ -137,11 +138,30 @@ def _case(judged: JudgedCase) -> dict[str, object]:
         "error": record.error,
         "metrics": _metrics(record.metrics),
         "relative": record.relative,
+        "drift": _drift(record.drift),
+        "no_drift": record.no_drift,
+        "no_similarity": record.no_similarity,
         "verdicts": _verdicts(judged.verdicts),
         "warmup_s": record.warmup_s,
         "rounds": [{"launch": entry.launch, "turn": entry.turn} for entry in record.rounds],
         "contention": [entry.contention for entry in record.rounds],
     }
+
+
+def _drift(found: Drift | None) -> dict[str, object] | None:
+    """Return the drift token by token, in four digits: there may be many."""
+    if found is None:
+        return None
+    return {
+        "to": found.to,
+        "kl": [_digits(nats) for nats in found.kl],
+        "agrees": found.agrees,
+        "delta_p": [_digits(change) for change in found.delta_p],
+    }
+
+
+def _digits(value: float) -> float:
+    return float(f"{value:.4g}")
 
 
 def _metrics(metrics: Mapping[str, Measured]) -> dict[str, dict[str, object]]:

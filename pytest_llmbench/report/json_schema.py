@@ -138,12 +138,28 @@ def _case() -> Schema:
         error=_error("the case has no rounds"),
         metrics=_metrics("case", rounds=True),
         relative=_relative(),
+        drift=_drift(),
+        no_drift={"type": ["string", "null"]} | _said("Why there is none, where it was tried."),
+        no_similarity={"type": ["string", "null"]} | _said("Why there is no similarity."),
         verdicts=_list("What was said of the case.", _ref("verdict")),
         warmup_s={"type": ["number", "null"], "minimum": 0}
         | _said("Seconds of untimed generations: the memory pass and further warm-up."),
         rounds=_list("Which process and turn each round belongs to, in order.", _ref("round")),
         contention=_list("What else wanted the machine, round by round.", _ref("contention")),
     )
+
+
+def _drift() -> Schema:
+    numbers = {"type": "array", "items": _NUMBER}
+    known = _closed(
+        "How far the variant is from another one's text, token by token.",
+        to=_text("The variant whose text it is."),
+        kl=numbers | _said("Divergence from that variant's probabilities, nats."),
+        agrees={"type": "array", "items": {"type": "boolean"}}
+        | _said("Whether both find the same token the most probable."),
+        delta_p=numbers | _said("Probability of the token, less that by the other variant."),
+    )
+    return {"anyOf": [known, {"type": "null"}]}
 
 
 def _relative() -> Schema:

@@ -17,11 +17,13 @@ from pytest_llmbench.baselines.session import baseline_session
 from pytest_llmbench.config import Config
 from pytest_llmbench.domain.baseline import Baseline, BaselineSession
 from pytest_llmbench.domain.case import Case
-from pytest_llmbench.domain.record import Environment, SessionRecord, VariantRecord
+from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.record import CaseRecord, Environment, SessionRecord, VariantRecord
 from pytest_llmbench.domain.similarity import Similarity
 from pytest_llmbench.domain.variant import Variant
 from pytest_llmbench.domain.verdict import Verdict
 from pytest_llmbench.errors import EngineNotInstalledError
+from pytest_llmbench.metrics.answers import answer_metrics
 from pytest_llmbench.metrics.taint import Machine
 from pytest_llmbench.probes.nvml import Nvml
 from pytest_llmbench.runner.bench import Bench
@@ -121,12 +123,29 @@ class Session:
             EngineNotInstalledError: its engine is absent.
         """
         whole = self.confirming.variant(variant)
-        record = self.bench.lives.whole(variant)
+        record = self._with_answers(self.bench.lives.whole(variant))
         twin = self.plan.twins.get(variant)
         if twin is not None:
             with contextlib.suppress(EngineNotInstalledError):  # it is then in its record
                 self.bench.lives.whole(twin)
         return record, (*whole, *self.confirming.life(record))
+
+    def _with_answers(self, record: VariantRecord) -> VariantRecord:
+        """Return *record* with how its answers are beside those that they are held against."""
+        pairs = [
+            (original, own)
+            for case in list(self.bench.cases.values())
+            if case.case.variant == record.id and case.case.parameters.greedy
+            for other in (self.plan.original(case.case),)
+            if other is not None
+            and (own := _score(case)) is not None
+            and (original := _score(self.bench.cases.get(other.key))) is not None
+        ]
+        metrics = {**record.life_cycle, **answer_metrics(pairs)}
+        told = {name: metrics[name] for name in CATALOGUE if name in metrics}
+        record = msgspec.structs.replace(record, life_cycle=told)
+        self.bench.variants[record.id] = record
+        return record
 
     def end_variant(self, variant: str) -> None:
         """Free *variant*, which nothing needs any more, and what it is held against."""
@@ -164,6 +183,11 @@ class Session:
     def _own(self, variant: str) -> bool:
         """Whether *variant* is the configuration's, and no twin."""
         return variant in self._config.variants
+
+
+def _score(record: CaseRecord | None) -> float | None:
+    measured = None if record is None else record.metrics.get("score")
+    return None if measured is None else measured.value
 
 
 def _with_similarity(environment: Environment, asked: Similarity | None) -> Environment:

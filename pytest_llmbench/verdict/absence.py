@@ -60,7 +60,7 @@ def _of_few_tokens(metric: str, traces: Sequence[Trace]) -> str | None:
 
 
 def _of_no_score(metric: str, record: CaseRecord, facts: ModelFacts | None) -> str | None:
-    if metric != "score":
+    if metric not in {"faults", "score"}:
         return None
     if facts is not None and facts.random_weights:
         return "the weights are random, so that the text means nothing"
@@ -88,4 +88,6 @@ def absent_from_life(metric: str, record: VariantRecord) -> str:
         return "the engine does not tell the size of its weights"
     if record.facts is None:
         return "the model was not loaded"
+    if metric.startswith(("flips", "score_change")):
+        return "no prompt was scored under both the variant and the reference"
     return "the variant's life did not come to it, or this system does not tell it"

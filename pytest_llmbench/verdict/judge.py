@@ -50,7 +50,7 @@ from pytest_llmbench.verdict.uncompared import (
     unmeasured,
 )
 
-_QUALITY = frozenset({"score"})
+_QUALITY = frozenset({"faults", "score"})
 
 FEWEST_CASES = 2
 """A variant as a whole is judged from so many cases on."""

@@ -10,6 +10,7 @@ import stat
 import msgspec
 import pytest
 
+from pytest_llmbench.domain.drift import Drift
 from pytest_llmbench.domain.record import Measured, Readings, Relative
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.errors import ConfigError
@@ -104,6 +105,9 @@ def test_a_case():
             "rss_peak_bytes": {"value": 7.0, "unit": "B"},
         },
         "relative": {},
+        "drift": None,
+        "no_drift": None,
+        "no_similarity": None,
         "verdicts": [
             {"metric": "itl_s", "kind": "regressed", "sentence": regressed().sentence, "p": None},
         ],
@@ -295,3 +299,25 @@ def test_a_folder_that_is_not_ours(tmp_path):
     folder.mkdir(mode=0o500)
     with pytest.raises(ConfigError, match="Permission denied"):
         check_json_path(folder / "results.json")
+
+
+def test_drift_is_told_token_by_token():
+    judged = case()
+    found = Drift(
+        to="base",
+        kl=(0.000123456, 0.5),
+        agrees=(True, False),
+        delta_p=(0, -0.25),
+        delta_logp=(0, 0),
+    )
+    record = msgspec.structs.replace(judged.record, drift=found, no_similarity="nobody asked")
+    (told,) = session_document(session([msgspec.structs.replace(judged, record=record)], []))[
+        "cases"
+    ]
+    assert told["drift"] == {
+        "to": "base",
+        "kl": [0.0001235, 0.5],
+        "agrees": [True, False],
+        "delta_p": [0.0, -0.25],
+    }
+    assert (told["no_drift"], told["no_similarity"]) == (None, "nobody asked")

@@ -1,0 +1,75 @@
+"""Is a variant worse than the reference at the same prompts? Paired counts, exactly.
+
+A prompt that the reference answers right and the variant wrong is a *flip*. If neither were better,
+each prompt on which they differ would fall on either side with the probability ½: McNemar's test,
+here in its exact form. How large the difference may be is an interval for it: Wald's with ½ added
+to each of the four counts, which keeps its promise in small samples too.
+
+Sources: Q. McNemar, Note on the sampling error of the difference between correlated proportions or
+percentages, Psychometrika 12 (1947); A. Agresti, Y. Min, Simple improved confidence intervals for
+comparing matched proportions, Statistics in Medicine 24 (2005).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from scipy import stats
+
+from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.record import Measured
+
+RIGHT: Final = 0.5
+"""From this score on an answer is right."""
+
+CONFIDENCE: Final = 0.95
+"""That the change is no lower than its bound."""
+
+
+def answer_metrics(pairs: Sequence[tuple[float, float]]) -> dict[str, Measured]:
+    """Return how a variant's answers are beside the reference's.
+
+    Args:
+        pairs: of each prompt that both were scored on, the reference's score and the variant's.
+
+    Returns:
+        ``flips``, ``flips_p``, ``score_change`` and ``score_change_low``; empty without pairs.
+    """
+    if not pairs:
+        return {}
+    worse = sum(one >= RIGHT > other for one, other in pairs)
+    better = sum(other >= RIGHT > one for one, other in pairs)
+    values: Mapping[str, float] = {
+        "flips": worse,
+        "flips_p": mcnemar(worse, better),
+        "score_change": sum(other - one for one, other in pairs) / len(pairs),
+        "score_change_low": lowest_change(worse, better, len(pairs)),
+    }
+    return {
+        name: Measured(value=float(values[name]), gate=float(values[name]), rounds=None)
+        for name in CATALOGUE
+        if name in values
+    }
+
+
+def mcnemar(worse: int, better: int) -> float:
+    """Return the probability of so many flips or more if the variant is as good (one-sided)."""
+    if not worse:
+        return 1.0
+    return float(stats.binom.sf(worse - 1, worse + better, 0.5))
+
+
+def lowest_change(worse: int, better: int, prompts: int) -> float:
+    """Return the lower bound of the change of the share of right answers, -1 to 1.
+
+    Args:
+        worse: prompts that only the reference answers right.
+        better: those that only the variant does.
+        prompts: all of them.
+    """
+    total, b, c = prompts + 2.0, worse + 0.5, better + 0.5
+    change = (c - b) / total
+    error = math.sqrt(b + c - (c - b) ** 2 / total) / total
+    return max(-1.0, change - float(stats.norm.ppf(CONFIDENCE)) * error)
