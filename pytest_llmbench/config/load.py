@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import tomllib
@@ -177,7 +178,9 @@ def check_variants(
     Raises:
         ConfigError: a model's folder does not exist, say, or the interpreter.
     """
-    place = Place(shown or config.source.name) / "variants"
+    whole = Place(shown or config.source.name)
+    _check_similarity(config, whole / "similarity")
+    place = whole / "variants"
     for name in variants:
         variant = config.variants[name]
         check_python(variant, place / name / "python")
@@ -187,6 +190,24 @@ def check_variants(
         problem = keys.problem(variant.base_dir)
         if problem is not None:
             raise (place / name / problem[0]).error(problem[1])
+
+
+def _check_similarity(config: Config, place: Place) -> None:
+    """Refuse what asks for similarity where it can't be measured: a limit would hold nothing."""
+    asked = config.similarity
+    if asked is None:
+        return
+    if importlib.util.find_spec("sentence_transformers") is None:
+        raise place.error(
+            "similarity is asked for by this table, a limit or a tolerance, but "
+            "sentence-transformers is not installed; type: pip install "
+            "'pytest-llmbench[similarity]'"
+        )
+    if asked.model.startswith((".", "/", "~")) and not Path(asked.source).is_dir():
+        raise (place / "model").error(
+            f"there is no folder {asked.base_dir / asked.model}; correct the path, or write a name "
+            "on the hub"
+        )
 
 
 def _read(path: Path, place: Place) -> dict[str, object]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
-from pathlib import Path
 
 import pytest
 
@@ -79,9 +79,10 @@ def test_who_tells_no_probabilities_has_texts_compared(two: Project) -> None:
     assert any("the script tells no probabilities" in sentence for sentence in said)
 
 
+@pytest.mark.engine("similarity")
 def test_similarity_is_measured_where_it_is_asked_for(two: Project) -> None:
     assert "similarity" not in metrics(two.run_json(), "other")
-    asked = TWO + f'\n[similarity]\nmodel = "{Path("nowhere").absolute()}"\n'
+    asked = TWO + "\n[similarity]\n"
     two.with_files(llmbench_toml=asked)
     assert metrics(two.run_json(), "other")["similarity"] == 1, "the texts are the same"
 
@@ -100,7 +101,24 @@ def test_a_model_that_is_not_there_is_told(two: Project) -> None:
     limited = TWO.replace("doubt = 0.2", 'text = "a cow"')
     gates = '\n[limits]\nsimilarity = ">= 0.85"\n\n[similarity]\nmodel = "/nowhere"\n'
     two.with_files(llmbench_toml=limited + gates)
-    two.run().stdout.fnmatch_lines(["*similarity*'/nowhere' could not be loaded*"])
+    result = two.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*llmbench.toml*similarity.model*no folder /nowhere*"])
+
+
+def test_without_its_library_a_limit_is_refused(
+    two: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    absent = "sentence_transformers"
+    monkeypatch.setattr(
+        "importlib.util.find_spec",
+        lambda name, *more: None if name == absent else find(name, *more),
+    )
+    two.with_files(llmbench_toml=TWO + '\n[limits]\nsimilarity = ">= 0.85"\n')
+    result = two.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*pip install 'pytest-llmbench?similarity?'*"])
 
 
 def test_what_is_drawn_has_no_drift(two: Project) -> None:
