@@ -12,7 +12,8 @@ History of ``schema_version``:
    session statistics in base units.
 
 2. A session also has ``reference`` and ``readings`` (``pace_s``, ``calibration_s``), a case
-   ``relative``: noisy metrics as multiples of the reference's. A file of version 1 is read as one
+   ``relative``: noisy metrics as multiples of the reference's, and ``original``, which stands for
+   the text that drift is from. A file of version 1 is read as one
    whose sessions have none of it, and written as version 2.
 
 A reader refuses what is newer than itself. A change that an older reader would misread takes the
@@ -121,6 +122,7 @@ def _session(session: BaselineSession) -> Iterator[str]:
         key: {
             "metrics": _rounded(c.metrics),
             **({"relative": _rounded(c.relative)} if c.relative else {}),
+            **({"original": c.original} if c.original is not None else {}),
             "variant": c.variant,
             "workload": c.workload,
         }

@@ -69,6 +69,7 @@ def _case(record: CaseRecord, *, timed: bool) -> BaselineCase:
         workload=record.case.workload,
         metrics=metrics,
         relative=relative,
+        original=record.original_key,
     )
 
 

@@ -26,12 +26,14 @@ class BaselineCase(Fact, frozen=True, kw_only=True):
         workload: what was asked.
         metrics: session statistics, in base units.
         relative: noisy metrics as multiples of the reference's, measured in turns with it.
+        original: stands for the text, and the model, that drift is from.
     """
 
     variant: str
     workload: dict[str, str]
     metrics: dict[str, float]
     relative: dict[str, float] = {}  # noqa: RUF012 — msgspec makes a new one for each
+    original: str | None = None
 
 
 class BaselineSession(Fact, frozen=True, kw_only=True):

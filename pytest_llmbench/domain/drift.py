@@ -17,10 +17,10 @@ class ForcedPass(Fact, frozen=True, kw_only=True):
         vocabulary: how many tokens its probabilities are spread over.
         kept_ids: int32, shape ``(n, K)``: the tokens asked about, most probable first where this
             pass chose them.
-        kept_logprobs: float32, shape ``(n, K)``: their log-probabilities; ``-inf`` for a token that
+        kept_logprobs: float32, shape ``(n, K)``: their log-probabilities; NaN for a token that
             this variant does not have.
-        rest_logprobs: float32, shape ``(n,)``: that of all other tokens together; ``-inf`` where
-            there is none.
+        rest_logprobs: float32, shape ``(n,)``: that of all other tokens together; NaN where there
+            is no other.
         token_logprobs: float32, shape ``(n,)``: those of the continuation's own tokens.
         best_ids: int32, shape ``(n,)``: the most probable token of each position.
     """

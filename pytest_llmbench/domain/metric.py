@@ -71,6 +71,18 @@ class Metric(Fact, frozen=True, kw_only=True):
     group: str | None = None
 
     @property
+    def of_answers(self) -> bool:
+        """Whether it says how a variant's answers are beside the reference's."""
+        return self.name in _ANSWERS
+
+    @property
+    def undrifted(self) -> float | None:
+        """What it is where nothing differs from the reference; ``None``: that depends."""
+        if self.name == "prefix_match_tokens":
+            return None
+        return 0.0 if self.unit == "nats" or self.name == "delta_p_rms" else 1.0
+
+    @property
     def of_drift(self) -> bool:
         """Whether it says how far a text or its probabilities are from the reference's."""
         return self.name in _DRIFT
@@ -82,6 +94,8 @@ _DRIFT: Final = frozenset(
         "similarity", "exact_match", "prefix_match_tokens", "length_ratio",
     }
 )  # fmt: skip
+
+_ANSWERS: Final = frozenset({"flips", "flips_p", "score_change", "score_change_low"})
 
 _TIMING_NOISE: Final = 0.015
 _TTFT_NOISE: Final = 0.02
@@ -437,7 +451,7 @@ _ALL: Final = (
     _exact(
         "score_change_low",
         "1",
-        "lower 95 % bound of the change of the share of right answers",
+        "one-sided lower 95 % bound of the change of the share of right answers",
         better="higher",
         of="variant",
     ),

@@ -122,7 +122,7 @@ class CaseRecord(Fact, frozen=True, kw_only=True):
     *relative* are noisy metrics against the variant that took turns with this one; *drift* is how
     far its probabilities are from those of the variant that it is held against; *no_drift* and
     *no_similarity* say why that, or the similarity of the texts, is not known; *original* is that
-    variant's text.
+    variant's text, and *original_key* stands for all that drift from it depends on.
     """
 
     case: Case
@@ -138,6 +138,7 @@ class CaseRecord(Fact, frozen=True, kw_only=True):
     no_drift: str | None = None
     no_similarity: str | None = None
     original: str | None = None
+    original_key: str | None = None
 
 
 class JudgedCase(Fact, frozen=True, kw_only=True):

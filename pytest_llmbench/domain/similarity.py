@@ -31,5 +31,5 @@ class Similarity(Fact, frozen=True, kw_only=True):
     @property
     def source(self) -> str:
         """The folder where there is one, else the name."""
-        folder = self.base_dir / self.model
+        folder = self.base_dir / Path(self.model).expanduser()
         return str(folder) if folder.is_dir() else self.model

@@ -170,6 +170,9 @@ class TeacherForcing(Protocol):
     Without it the drift of a variant is judged by its texts alone.
     """
 
+    def vocabulary(self) -> int:
+        """Return how many tokens the model has: ids are below it."""
+
     def token_ids(self, encoded: Encoded) -> tuple[int, ...]:
         """Return the tokens of an encoded prompt."""
 

@@ -145,6 +145,10 @@ class ScriptedEngine:
             cached_prompt_tokens=0,
         )
 
+    def vocabulary(self) -> int:
+        """As many as two bytes can number."""
+        return _TOKENS
+
     def token_ids(self, encoded: Encoded) -> tuple[int, ...]:
         """A token is a word."""
         return tuple(map(_token_id, str(encoded.payload).split()))

@@ -2,8 +2,8 @@
 
 A prompt that the reference answers right and the variant wrong is a *flip*. If neither were better,
 each prompt on which they differ would fall on either side with the probability ½: McNemar's test,
-here in its exact form. How large the difference may be is an interval for it: Wald's with ½ added
-to each of the four counts, which keeps its promise in small samples too.
+here in its exact form. How much worse the variant may be is a bound of the difference: Wald's with
+½ added to each of the four counts, which keeps its promise in small samples too.
 
 Sources: Q. McNemar, Note on the sampling error of the difference between correlated proportions or
 percentages, Psychometrika 12 (1947); A. Agresti, Y. Min, Simple improved confidence intervals for
@@ -25,7 +25,7 @@ RIGHT: Final = 0.5
 """From this score on an answer is right."""
 
 CONFIDENCE: Final = 0.95
-"""That the change is no lower than its bound."""
+"""With which the change is no lower than its bound (one-sided)."""
 
 
 def answer_metrics(pairs: Sequence[tuple[float, float]]) -> dict[str, Measured]:

@@ -39,15 +39,17 @@ def case_metrics(
     *,
     machine: Machine = Machine(),  # noqa: B008 — a frozen fact
     quality: bool = True,
+    fixed: bool = False,
 ) -> dict[str, Measured]:
     """Return the metrics of one case in base units, in the catalogue's order.
 
     ``value`` is the median, ``gate`` the metric's own statistic, ``rounds`` every value in the
     order measured. Noisy metrics leave disturbed rounds out of value and gate (see
     :func:`clean_rounds`, and *machine* at :func:`pytest_llmbench.metrics.taint.taint`). Without
-    *quality* nothing is said of the text: the weights are random.
+    *quality* nothing is said of the text: the weights are random. Texts of a *fixed* length have
+    no faults: they were made to go on past their end.
     """
-    each = [_with_score(entry, prompt, quality=quality) for entry in rounds]
+    each = [_with_score(entry, prompt, quality=quality, fixed=fixed) for entry in rounds]
     clean = clean_rounds(rounds, machine)
     launches = [entry.launch for entry in rounds]
     measured = {
@@ -140,12 +142,13 @@ def _reported(reported: ReportedMemory | None) -> dict[str, int | None]:
     return {"reported_bytes": reported.total, "reported_device_bytes": reported.device}
 
 
-def _with_score(entry: Round, prompt: Prompt, *, quality: bool) -> dict[str, float]:
+def _with_score(entry: Round, prompt: Prompt, *, quality: bool, fixed: bool) -> dict[str, float]:
     found = round_metrics(entry.trace)
     if quality:
         scored = score(prompt, entry.trace.text)
         found |= {} if scored is None else {"score": scored}
-        found["faults"] = float(len(faults(entry.trace.text)))
+        if not fixed:  # what comes after the end token has any fault there is
+            found["faults"] = float(len(faults(entry.trace.text)))
     return found
 
 

@@ -27,18 +27,26 @@ _ALL: Final = 1 - 1e-12
 """More than this is never left out, so that something remains to be compared."""
 
 
-def not_comparable(reference: ForcedPass, variant: ForcedPass) -> str | None:
-    """Return why the passes are not about the same tokens, or ``None``.
+def not_comparable(
+    prompt_ids: Sequence[int], text: str, its_prompt_ids: Sequence[int], its_text: str
+) -> str | None:
+    """Return why a variant's tokens are not the reference's, or ``None`` where they are.
 
     The vocabulary has to be one, though either may be padded: the prompt must have the same
     tokens, and the continuation's must read as the same text.
+
+    Args:
+        prompt_ids: the reference's tokens of the prompt.
+        text: how the reference reads its own text's tokens.
+        its_prompt_ids: the variant's tokens of the same prompt.
+        its_text: how the variant reads the tokens of the reference's text.
     """
-    if reference.prompt_ids != variant.prompt_ids:
+    if tuple(prompt_ids) != tuple(its_prompt_ids):
         return (
-            f"its prompt has other tokens ({len(variant.prompt_ids)}) than the reference's "
-            f"({len(reference.prompt_ids)}); give both the same tokenizer and chat template"
+            f"its prompt has other tokens ({len(its_prompt_ids)}) than the reference's "
+            f"({len(prompt_ids)}); give both the same tokenizer and chat template"
         )
-    if reference.text != variant.text:
+    if text != its_text:
         return "its tokenizer reads the reference's tokens as another text"
     return None
 
@@ -66,19 +74,20 @@ def drift(to: str, reference: ForcedPass, variant: ForcedPass) -> Drift:
 def divergence(p: Floats, p_rest: Floats, q: Floats, q_rest: Floats) -> Floats:
     """Return the divergence of each row, nats, shape ``(n,)``.
 
-    What the variant gives nothing to, tokens that it does not have, is left out on both sides: of a
-    padded vocabulary the smaller counts. By the chain rule that is less still, never more.
+    Tokens that the variant does not have are left out on both sides: of a padded vocabulary the
+    smaller counts. By the chain rule that is less still, never more.
 
     Args:
         p: log-probabilities by the reference, shape ``(n, K)``.
-        p_rest: of all other tokens together, shape ``(n,)``.
-        q: of the same tokens by the variant; ``-inf`` for those that it does not have.
+        p_rest: of all other tokens together, shape ``(n,)``; NaN where there is none.
+        q: of the same tokens by the variant; NaN for those that it does not have.
         q_rest: of all others, likewise.
     """
-    mine = np.concatenate([p, p_rest[:, None]], axis=1)
+    mine = np.nan_to_num(np.concatenate([p, p_rest[:, None]], axis=1), nan=-np.inf)
     its = np.concatenate([q, q_rest[:, None]], axis=1)
-    gone = np.where(np.isfinite(its), 0.0, np.exp(mine)).sum(axis=1, keepdims=True)
-    mine = np.where(np.isfinite(its), mine, -np.inf) - np.log1p(-np.minimum(gone, _ALL))
+    there = np.isfinite(its)
+    gone = np.where(there, 0.0, np.exp(mine)).sum(axis=1, keepdims=True)
+    mine = np.where(there, mine, -np.inf) - np.log1p(-np.minimum(gone, _ALL))
     with np.errstate(invalid="ignore"):
         each = np.where(np.isfinite(mine), np.exp(mine) * (mine - its), 0.0)
     found: Floats = np.maximum(0.0, each.sum(axis=1))

@@ -18,6 +18,9 @@ KEPT: Final = 256
 IDS: Final = np.dtype("<i4")
 LOGPROBS: Final = np.dtype("<f4")
 
+LEAST: Final = -100.0
+"""No log-probability is lower: what a model rules out is as bad as can be, and finite."""
+
 _ROUNDING: Final = 1e-14
 """What float64 leaves of a whole is nothing."""
 
@@ -49,7 +52,8 @@ def reduced(
         keep: how many, where nothing is *asked*.
 
     Raises:
-        ValueError: the blocks have other than n rows.
+        ValueError: the blocks have other than n rows, or hold what is no number: the model is
+            broken, or its precision too low for it.
     """
     tokens = np.asarray(continuation, dtype=np.int64)
     parts: list[tuple[NDArray[Any], ...]] = []
@@ -60,13 +64,14 @@ def reduced(
         ids = _most_probable(logprobs, keep) if asked is None else asked[rows]
         own = tokens[rows, None]
         if not len(ids) == len(own) == len(block):
-            break
+            raise ValueError(f"there are logits of more positions than the {len(tokens)} tokens")
         kept = _gathered(logprobs, ids)
+        rest = _rest(kept, others=logprobs.shape[1] > ids.shape[1])
         best = logprobs.argmax(axis=1)
-        parts.append((ids, kept, _rest(kept), _gathered(logprobs, own)[:, 0], best))
+        parts.append((ids, kept, rest, _gathered(logprobs, own)[:, 0], best))
         row, vocabulary = rows.stop, logprobs.shape[1]
     if row != len(tokens):
-        raise ValueError(f"there are logits of {row} positions, or more, for {len(tokens)} tokens")
+        raise ValueError(f"there are logits of {row} positions for {len(tokens)} tokens")
     ids, kept, rest, token, best = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Reduced(
         kept_ids=ids.astype(IDS),
@@ -79,15 +84,22 @@ def reduced(
 
 
 def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    result: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    """Return log-probabilities, none below :data:`LEAST`."""
+    largest = logits.max(axis=1, keepdims=True)
+    if not np.isfinite(largest).all():
+        raise ValueError("the logits are no numbers (NaN or infinite)")
+    shifted = logits.astype(np.float64) - largest
+    shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    result: NDArray[np.float64] = np.maximum(shifted, LEAST)
     return result
 
 
-def _rest(kept: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the logarithm of what the kept tokens leave to all others."""
-    left = 1.0 - np.exp(kept).sum(axis=1)
-    found = np.full(len(left), -np.inf)
+def _rest(kept: NDArray[np.float64], *, others: bool) -> NDArray[np.float64]:
+    """Return the logarithm of what the kept tokens leave to all others; NaN without any."""
+    if not others:
+        return np.full(len(kept), np.nan)
+    left = np.maximum(1.0 - np.nansum(np.exp(kept), axis=1), 0.0)
+    found = np.full(len(left), LEAST)
     np.log(left, where=left > _ROUNDING, out=found)
     return found
 
@@ -101,7 +113,7 @@ def _most_probable(logprobs: NDArray[np.float64], keep: int) -> NDArray[np.int64
 
 
 def _gathered(logprobs: NDArray[np.float64], ids: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the log-probabilities of *ids*; a token beyond the vocabulary has none."""
+    """Return the log-probabilities of *ids*; NaN for a token beyond the vocabulary."""
     there = ids < logprobs.shape[1]
     found = np.take_along_axis(logprobs, np.where(there, ids, 0), axis=1)
-    return np.where(there, found, -np.inf)
+    return np.where(there, found, np.nan)

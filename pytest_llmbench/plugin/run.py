@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import pytest
 
@@ -13,6 +13,7 @@ from pytest_llmbench.config import Config, check_variants, find_config, load_con
 from pytest_llmbench.domain.case import Case
 from pytest_llmbench.domain.gate import Gates
 from pytest_llmbench.domain.record import CaseRecord, SessionRecord
+from pytest_llmbench.domain.similarity import SIMILARITY
 from pytest_llmbench.domain.verdict import Verdict
 from pytest_llmbench.engines import engine_options
 from pytest_llmbench.errors import ConfigError, EngineNotInstalledError, LlmbenchError
@@ -127,7 +128,9 @@ class Run:
     def parametrize(self, metafunc: pytest.Metafunc, arguments: MarkerArguments) -> None:
         """Make one item of each case, or of each variant, that the test is for."""
         if "llmbench" in metafunc.fixturenames:
-            marked_gates(arguments, metafunc.definition.name)
+            gates = marked_gates(arguments, metafunc.definition.name)
+            if self._similarity_is_missed(gates):
+                raise pytest.Collector.CollectError(_NO_SIMILARITY)
             cases = marked_cases(
                 self.config, self.settings, self.variants, arguments, metafunc.definition
             )
@@ -150,6 +153,8 @@ class Run:
         marked = marked_gates(marker_arguments(item), item.name)
 
         def measure(case: Case, gates: Gates) -> Result:
+            if self._similarity_is_missed(gates):
+                raise ConfigError(_NO_SIMILARITY)
             record, verdicts = self._measured(case, (marked, gates))
             benchmark.judged.append((record, verdicts))
             if record.error is not None:
@@ -159,6 +164,9 @@ class Run:
         benchmark = Benchmark(request.param, item.name, measure)
         item.stash[BENCHMARK] = benchmark
         return benchmark
+
+    def _similarity_is_missed(self, gates: Gates) -> bool:
+        return SIMILARITY in gates.limits | gates.tolerances and self.config.similarity is None
 
     def loaded_variant(self, request: pytest.FixtureRequest) -> LoadedVariant:
         """Return the fixture ``llmbench_variant`` of one item."""
@@ -254,6 +262,12 @@ class Run:
                     f"--llmbench-plant={name}=…: there is no variant {name!r} "
                     f"(there are: {', '.join(self.config.variants)})"
                 )
+
+
+_NO_SIMILARITY: Final = (
+    "a limit or tolerance on similarity in a test needs the table [similarity] in the "
+    "configuration, which may be empty: it says that meanings are compared, and by which model"
+)
 
 
 def _read_config(settings: Settings) -> tuple[Config, str]:

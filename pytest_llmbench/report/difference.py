@@ -5,29 +5,35 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import Final
+
+MOST_WORDS: Final = 200
+"""Words after the first difference that are compared one by one. The time grows with their cube
+where a text repeats itself, as broken ones do; what comes after them is shown as changed."""
+
+AROUND: Final = 80
+"""Characters that are shown before the first difference and after the last."""
 
 _WORDS: Final = re.compile(r"\w+(?:[.,'’]\w+)*|\s+|.", re.DOTALL)
 _NUMBER: Final = re.compile(r"\d")
-
-MOST_CHARACTERS: Final = 20_000
-"""Of longer texts no more is compared: the time grows with the square."""
 
 
 def marked(original: str, text: str) -> tuple[str, str]:
     """Return both texts, with what the other does not have as ``[-this-]`` and ``{+that+}``.
 
-    So does ``git diff --word-diff``; the original comes first.
+    So does ``git diff --word-diff``; the original comes first. What they begin and end with alike
+    is shortened.
     """
-    one, other = (_words(each[:MOST_CHARACTERS]) for each in (original, text))
-    matcher = difflib.SequenceMatcher(a=one, b=other, autojunk=False)
-    left, right = "", ""
-    for tag, a, b, c, d in matcher.get_opcodes():
-        mine, its = "".join(one[a:b]), "".join(other[c:d])
-        left += mine if tag == "equal" or not mine else f"[-{mine}-]"
-        right += its if tag == "equal" or not its else f"{{+{its}+}}"
-    return left, right
+    one, other = _words(original), _words(text)
+    head = _alike(one, other)
+    tail = _alike(one[head:][::-1], other[head:][::-1])
+    middles = (each[head : len(each) - tail] for each in (one, other))
+    left, right = _marked_middle(*middles)
+    before, after = "".join(one[:head]), "".join(one[len(one) - tail :])
+    before, after = _last(before), _first(after)
+    return before + left + after, before + right + after
 
 
 def changed_words(original: str, text: str) -> tuple[tuple[str, str], ...]:
@@ -44,8 +50,35 @@ def changed_words(original: str, text: str) -> tuple[tuple[str, str], ...]:
     )
 
 
+def _marked_middle(one: Sequence[str], other: Sequence[str]) -> tuple[str, str]:
+    left, right = "", ""
+    near = difflib.SequenceMatcher(a=one[:MOST_WORDS], b=other[:MOST_WORDS], autojunk=False)
+    for tag, a, b, c, d in near.get_opcodes():
+        mine, its = "".join(one[a:b]), "".join(other[c:d])
+        left += mine if tag == "equal" or not mine else f"[-{mine}-]"
+        right += its if tag == "equal" or not its else f"{{+{its}+}}"
+    mine, its = "".join(one[MOST_WORDS:]), "".join(other[MOST_WORDS:])
+    return left + (f"[-{mine}-]" if mine else ""), right + (f"{{+{its}+}}" if its else "")
+
+
 def _words(text: str) -> list[str]:
     return _WORDS.findall(text)
+
+
+def _alike(one: Sequence[str], other: Sequence[str]) -> int:
+    """Return how many words both begin with."""
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _last(text: str) -> str:
+    cut = len(text) - AROUND
+    return text if cut <= AROUND else f"({cut} characters alike) … {text[cut:]}"
+
+
+def _first(text: str) -> str:
+    cut = len(text) - AROUND
+    return text if cut <= AROUND else f"{text[:AROUND]} … ({cut} characters alike)"
 
 
 def _numbers(text: str) -> Iterator[str]:

@@ -200,12 +200,15 @@ class Bench:
         for each in together:
             if self.lives.absent(each.variant) is None:
                 self._settle(each, problems)
-        for each in sorted(together, key=lambda one: not self.plan.is_original(one)):
-            if each.key in self.cases and each.key not in problems:
+        for each in sorted(together, key=lambda one: self.plan.original(one) is not None):
+            if self._has_rounds(each.key):
                 self.cases[each.key] = self._drifting.with_drift(self.cases[each.key])
         absent = self.lives.absent(case.variant)
         if absent is not None:
             raise absent
+
+    def _has_rounds(self, key: str) -> bool:
+        return key in self.cases and self.cases[key].error is None
 
     def _other(self, case: Case) -> tuple[Case, ...]:
         """Return what *case* is held against in turns, if anything."""

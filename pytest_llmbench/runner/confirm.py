@@ -180,8 +180,12 @@ def is_certain(verdicts: Iterable[Verdict], alpha: float) -> bool:
         verdicts: after one fresh launch at least.
         alpha: probability that a single verdict may err with.
     """
-    chances = [verdict.p for verdict in _times(verdicts) if verdict.p is not None]
-    return all(p <= CERTAIN * alpha or p > HOPELESS for p in chances)
+    return not any(
+        verdict.kind is VerdictKind.REGRESSED  # a limit that is broken has no chance
+        if verdict.p is None
+        else CERTAIN * alpha < verdict.p <= HOPELESS
+        for verdict in _times(verdicts)
+    )
 
 
 def _times(verdicts: Iterable[Verdict]) -> list[Verdict]:

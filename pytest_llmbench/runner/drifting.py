@@ -7,7 +7,8 @@ tokens. What the reference said is kept, so that it need not be in memory at the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -19,19 +20,23 @@ from pytest_llmbench.domain.record import CaseRecord, Measured
 from pytest_llmbench.domain.similarity import Similarity
 from pytest_llmbench.domain.trace import Trace
 from pytest_llmbench.errors import EngineError, SimilarityError, WorkerError
-from pytest_llmbench.metrics.drift import drift, drift_metrics, not_comparable, text_metrics
+from pytest_llmbench.metrics.drift import drift, drift_metrics, text_metrics
 from pytest_llmbench.runner.lives import Lives
 from pytest_llmbench.runner.plan import Plan
 from pytest_llmbench.worker.embedder import Embedder
 
 
 class _Original(NamedTuple):
-    """A text that others are held against; *seen* is ``None`` where its engine can't tell."""
+    """A text that the cases *waiting* are held against.
+
+    *seen* is ``None`` where its engine can't tell, and *why* says so.
+    """
 
     variant: str
     trace: Trace
     seen: ForcedPass | None
     why: str | None
+    waiting: set[str]
 
 
 class Drifting:
@@ -51,6 +56,7 @@ class Drifting:
         say: Callable[[str], None],
         similarity: Similarity | None = None,
     ) -> None:
+        self._similarity = similarity
         self._embedder = None if similarity is None else Embedder(similarity)
         self._plan = plan
         self._lives = lives
@@ -65,32 +71,35 @@ class Drifting:
         case = record.case
         if not case.parameters.greedy or record.error is not None:
             return record
-        if self._plan.is_original(case):
-            self._keep(case, record)
-            return record
+        followers = self._plan.held_against(case)
+        if followers:
+            self._keep(case, record, followers)
         wanted = self._plan.original(case)
         if wanted is None:
             return record
         original = self._originals.get(wanted.key)
         if original is None:
-            return msgspec.structs.replace(
-                record, no_drift=f"{wanted.variant} has no text for this prompt"
-            )
+            why = f"{wanted.variant} has no text for this prompt"
+            return msgspec.structs.replace(record, no_drift=why, no_similarity=why)
+        original.waiting.discard(case.key)
+        if not original.waiting:
+            del self._originals[wanted.key]
         return self._compared(record, original)
 
-    def _keep(self, case: Case, record: CaseRecord) -> None:
+    def _keep(self, case: Case, record: CaseRecord, followers: Sequence[Case]) -> None:
+        """Remember the text of *case* until the last of *followers* was held against it."""
         trace = record.rounds[-1].trace
         seen, why = self._pass(case, trace.token_ids, None)
-        self._originals[case.key] = _Original(case.variant, trace, seen, why)
+        self._originals[case.key] = _Original(
+            case.variant, trace, seen, why, {each.key for each in followers}
+        )
 
     def _compared(self, record: CaseRecord, original: _Original) -> CaseRecord:
         case, trace = record.case, record.rounds[-1].trace
         found, why = None, original.why
         if original.seen is not None:
-            seen, why = self._pass(case, original.trace.token_ids, original.seen.kept_ids)
-            if seen is not None:
-                why = not_comparable(original.seen, seen)
-                found = None if why else drift(original.variant, original.seen, seen)
+            seen, why = self._pass(case, original.trace.token_ids, original.seen)
+            found = None if seen is None else drift(original.variant, original.seen, seen)
         metrics, no_similarity = self._of_texts(original.trace, trace)
         if found is None:
             metrics.pop("prefix_match_tokens", None)  # tokens of who knows which tokenizer
@@ -103,7 +112,20 @@ class Drifting:
             no_drift=why,
             no_similarity=no_similarity,
             original=original.trace.text,
+            original_key=self._key(original),
         )
+
+    def _key(self, original: _Original) -> str:
+        """Return what drift from *original* depends on: its model, its text, what embeds texts."""
+        facts = self._lives.records[original.variant].facts
+        asked = self._similarity
+        told = (
+            original.variant,
+            sorted(facts.identity.items()) if facts else None,
+            original.trace.text,
+            None if asked is None else (asked.model, asked.window),
+        )
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
     def _of_texts(self, original: Trace, trace: Trace) -> tuple[dict[str, Measured], str | None]:
         """Return what can be said of the texts, and why similarity is not known, if it is not."""
@@ -125,7 +147,7 @@ class Drifting:
             self._embedder.close()
 
     def _pass(
-        self, case: Case, text: tuple[int, ...], asked: bytes | None
+        self, case: Case, text: tuple[int, ...], like: ForcedPass | None
     ) -> tuple[ForcedPass | None, str | None]:
         """Return how probable *case*'s variant finds *text*, or why that is not known."""
         if not text:
@@ -137,7 +159,7 @@ class Drifting:
             self._lives.focus(live)
             try:
                 seen = live.worker.force(
-                    case.prompt.messages, case.parameters, text, doing, asked=asked
+                    case.prompt.messages, case.parameters, text, doing, like=like
                 )
             except WorkerError as exc:
                 self._lives.bury(case.variant, exc)
@@ -151,17 +173,13 @@ class Drifting:
 
 def carried(before: CaseRecord, after: CaseRecord) -> CaseRecord:
     """Return *after*, measured again, with the drift that was found before."""
-    metrics = {
-        name: measured
-        for name, measured in before.metrics.items()
-        if CATALOGUE[name].of_drift and after.error is None
-    }
-    if not metrics:
+    if after.error is not None:
         return after
+    metrics = {name: m for name, m in before.metrics.items() if CATALOGUE[name].of_drift}
     return _with(after, metrics, **{name: getattr(before, name) for name in _ABOUT})
 
 
-_ABOUT: Final = ("drift", "no_drift", "no_similarity", "original")
+_ABOUT: Final = ("drift", "no_drift", "no_similarity", "original", "original_key")
 """What a record says of the text that it is held against, beside metrics."""
 
 

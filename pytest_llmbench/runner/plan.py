@@ -119,9 +119,13 @@ class Plan:
         other = msgspec.structs.replace(case, variant=str(self.reference))
         return self._selected.get(other.key)
 
-    def is_original(self, case: Case) -> bool:
-        """Whether the text of *case* is what others are held against."""
-        return case.variant == self.reference or case.variant in self.twins.values()
+    def held_against(self, case: Case) -> tuple[Case, ...]:
+        """Return the selected cases whose text is held against that of *case*."""
+        return tuple(
+            each
+            for each in self._selected.values()
+            if (other := self.original(each)) is not None and other.key == case.key
+        )
 
     def _with_twin(self, case: Case) -> tuple[Case, ...]:
         twin = self.twins.get(case.variant)

@@ -131,17 +131,19 @@ class Session:
         return record, (*whole, *self.confirming.life(record))
 
     def _with_answers(self, record: VariantRecord) -> VariantRecord:
-        """Return *record* with how its answers are beside those that they are held against."""
-        pairs = [
-            (original, own)
-            for case in list(self.bench.cases.values())
-            if case.case.variant == record.id and case.case.parameters.greedy
-            for other in (self.plan.original(case.case),)
-            if other is not None
-            and (own := _score(case)) is not None
-            and (original := _score(self.bench.cases.get(other.key))) is not None
-        ]
-        metrics = {**record.life_cycle, **answer_metrics(pairs)}
+        """Return *record* with how its answers are beside those that they are held against.
+
+        A prompt counts once, however often it is asked: with the last of its parameters.
+        """
+        pairs: dict[str, tuple[float, float]] = {}
+        for case in list(self.bench.cases.values()):
+            other = self.plan.original(case.case)
+            if case.case.variant != record.id or other is None:
+                continue
+            scores = _score(self.bench.cases.get(other.key)), _score(case)
+            if case.case.parameters.greedy and None not in scores:
+                pairs[case.case.prompt.text] = scores  # type: ignore[assignment]  # not None
+        metrics = {**record.life_cycle, **answer_metrics([*pairs.values()])}
         told = {name: metrics[name] for name in CATALOGUE if name in metrics}
         record = msgspec.structs.replace(record, life_cycle=told)
         self.bench.variants[record.id] = record

@@ -70,8 +70,10 @@ def _of_no_score(metric: str, record: CaseRecord, facts: ModelFacts | None) -> s
 def _of_no_drift(metric: str, record: CaseRecord) -> str | None:
     if not CATALOGUE[metric].of_drift:
         return None
+    if not record.case.parameters.greedy:
+        return "what is drawn (temperature above 0) differs by chance"
     why = record.no_similarity if metric == SIMILARITY else record.no_drift
-    return why or "there is no reference, or its case was not measured"
+    return why or "it is the reference, there is none, or its case was not measured"
 
 
 def _of_no_memory(metric: str, record: CaseRecord, facts: ModelFacts | None) -> str | None:
@@ -88,6 +90,6 @@ def absent_from_life(metric: str, record: VariantRecord) -> str:
         return "the engine does not tell the size of its weights"
     if record.facts is None:
         return "the model was not loaded"
-    if metric.startswith(("flips", "score_change")):
+    if CATALOGUE[metric].of_answers:
         return "no prompt was scored under both the variant and the reference"
     return "the variant's life did not come to it, or this system does not tell it"

@@ -12,7 +12,8 @@ from pytest_llmbench.verdict.words import differences
 class Sample(Fact, frozen=True, kw_only=True):
     """One session's numbers of one case, or of one variant's life, with all they depend on.
 
-    *workload* is empty for a life; *metrics* are session statistics in base units.
+    *workload* is empty for a life; *metrics* are session statistics in base units; *original* is
+    what drift is from.
     """
 
     environment: Environment
@@ -20,6 +21,7 @@ class Sample(Fact, frozen=True, kw_only=True):
     identity: dict[str, str]
     settings: dict[str, str]
     metrics: dict[str, float]
+    original: str | None = None
 
 
 def kept_case(baseline: Baseline | None, key: str) -> tuple[Sample, ...]:
@@ -37,6 +39,7 @@ def kept_case(baseline: Baseline | None, key: str) -> tuple[Sample, ...]:
                 identity=variant.identity if variant else {},
                 settings=variant.settings if variant else {},
                 metrics=case.metrics,
+                original=case.original,
             )
         )
     return tuple(kept)

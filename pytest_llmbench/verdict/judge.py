@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+import msgspec
+
 from pytest_llmbench.domain.baseline import Baseline
 from pytest_llmbench.domain.gate import Gates, Limit
 from pytest_llmbench.domain.metric import CATALOGUE, Kind, Metric
@@ -46,6 +48,7 @@ from pytest_llmbench.verdict.uncompared import (
     new_subject,
     not_run,
     other_machine,
+    other_original,
     other_work,
     unmeasured,
 )
@@ -61,7 +64,8 @@ class _Subject:
     """What is being judged: its name for sentences, its metrics, and the baseline's name.
 
     *held* gives the evidence on a noisy metric, where there is any; *twin* is what it is held
-    against side by side, and *why* that has no result, where it has none.
+    against side by side, and *why* that has no result, where it has none; *drifts* says whether
+    there is a text that it could drift from.
     """
 
     name: str
@@ -74,6 +78,7 @@ class _Subject:
     alpha: float
     twin: str | None
     why: Callable[[], str]
+    drifts: bool = False
 
 
 def judge_case(record: CaseRecord, context: Context, gates: Gates) -> tuple[Verdict, ...]:
@@ -102,8 +107,12 @@ def judge_case(record: CaseRecord, context: Context, gates: Gates) -> tuple[Verd
         alpha=context.alarms.of_case,
         twin=context.twins.get(case.variant),
         why=lambda: why_no_twin(case.variant, case, context),
+        drifts=record.original is not None or record.no_drift is not None,
     )
-    held = judge_limits(record.metrics, _limits(gates, "case"), subject.absent)
+    limits = _limits(gates, "case")
+    if record.original is None and record.no_drift is None:  # nothing that it could drift from
+        limits = tuple(limit for limit in limits if not CATALOGUE[limit.metric].of_drift)
+    held = judge_limits(record.metrics, limits, subject.absent)
     disturbed = disturbance(record.rounds, context.machine(case.variant))
     now = sample_of_case(record, context)
     return tuple(softened(v, disturbed) for v in (*held, *_against(now, past, subject)))
@@ -157,7 +166,10 @@ def judge_life(record: VariantRecord, context: Context, gates: Gates) -> tuple[V
         twin=context.twins.get(record.id),
         why=lambda: why_no_twin(record.id, None, context),
     )
-    held = judge_limits(record.life_cycle, _limits(gates, "variant"), subject.absent)
+    limits = _limits(gates, "variant")
+    if context.reference in (None, record.id) and record.id not in context.twins:
+        limits = tuple(limit for limit in limits if not CATALOGUE[limit.metric].of_answers)
+    held = judge_limits(record.life_cycle, limits, subject.absent)
     return (*held, *_against(sample_of_life(record, context), past, subject))
 
 
@@ -249,6 +261,8 @@ def _compare_one(
 ) -> Verdict | None:
     """Return the verdict on one metric; ``None`` where neither side ever had it."""
     value = now.metrics.get(metric.name)
+    if metric.of_drift:
+        return _compare_drift(metric, value, now, past, subject)
     having = [then for then in past if metric.name in then.metrics]
     if value is None:
         return _unmeasured(metric, subject) if having else None
@@ -261,6 +275,31 @@ def _compare_one(
             return _repeated(metric, value, having, subject, causes)
         return _judged(metric, held, value, subject.gates, subject.context, subject.alpha, causes)
     return _repeated(metric, value, having, subject, causes)
+
+
+def _compare_drift(
+    metric: Metric,
+    value: float | None,
+    now: Sample,
+    past: tuple[Sample, ...],
+    subject: _Subject,
+) -> Verdict | None:
+    """Return the verdict on drift; ``None`` where there is nothing to drift from.
+
+    Side by side the twin is what a variant drifts from: it is held against none at all.
+    """
+    if subject.twin is not None:
+        if value is None or metric.undrifted is None:
+            return None
+        none = msgspec.structs.replace(past[-1], metrics={metric.name: metric.undrifted})
+        return _repeated(metric, value, [none], subject, likely_causes(past[-1], now))
+    having = [then for then in past if metric.name in then.metrics]
+    if value is None:
+        return _unmeasured(metric, subject) if having and subject.drifts else None
+    alike = [then for then in having if then.original == now.original]
+    if alike:
+        return _repeated(metric, value, alike, subject, likely_causes(alike[-1], now))
+    return other_original(metric, str(subject.baseline)) if having else _unknown(metric, subject)
 
 
 def _unmeasured(metric: Metric, subject: _Subject) -> Verdict:

@@ -18,7 +18,8 @@ from pytest_llmbench.verdict.history import Sample, kept_case, kept_life
 def sample_of_case(record: CaseRecord, context: Context) -> Sample:
     """Return what was measured of a case in this session."""
     life = context.lives.get(record.case.variant)
-    return _sample(record.case.variant, record.case.workload, life, record.metrics, context)
+    sample = _sample(record.case.variant, record.case.workload, life, record.metrics, context)
+    return msgspec.structs.replace(sample, original=record.original_key)
 
 
 def sample_of_life(record: VariantRecord, context: Context) -> Sample:

@@ -32,6 +32,15 @@ def new_metric(metric: Metric, baseline: str) -> Verdict:
     return Verdict(metric=metric.name, kind=VerdictKind.NEW, sentence=sentence)
 
 
+def other_original(metric: Metric, baseline: str) -> Verdict:
+    """Return the verdict on drift where the baseline's is from another text or model."""
+    sentence = (
+        f"{metric.name} can't be compared with the baseline {baseline!r}, which is from another "
+        f"reference or another text of it; --llmbench-replace={baseline} starts it anew"
+    )
+    return Verdict(metric=metric.name, kind=VerdictKind.INCOMPARABLE, sentence=sentence)
+
+
 def unmeasured(metric: Metric, baseline: str, reason: str) -> Verdict:
     """Return the verdict on a metric that the baseline has and this session has not."""
     sentence = f"{metric.name} is in the baseline {baseline!r} but was not measured now: {reason}"

@@ -100,6 +100,8 @@ class Embedder:
                 )
             except (*FAILURES, psutil.Error) as exc:
                 raise SimilarityError("the process that embeds texts can't start") from exc
+            ends = self._asking(self._launched, None, "starting", START_TIMEOUT_S)
+            self._launched.process.settle(guarded=not ends)
             self._asking(self._launched, None, "loading its model", START_TIMEOUT_S)
         return self._launched
 

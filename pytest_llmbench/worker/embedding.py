@@ -18,9 +18,10 @@ def serve_embeddings(
 ) -> None:
     """Load *model*, then answer lists of texts with lists of vectors (bytes of float32).
 
-    The first answer is ``None``, or why it could not be loaded.
+    The first answer says whether this process ends with its parent, the second is ``None``, or
+    why the model could not be loaded.
     """
-    settle_in(log, parent, mark)
+    channel.send(settle_in(log, parent, mark))
     try:
         loaded = load(model, device, window)
     except Exception as exc:  # noqa: BLE001 — a foreign library may raise anything

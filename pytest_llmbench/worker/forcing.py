@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_llmbench.domain.drift import ForcedPass
 from pytest_llmbench.domain.record import ModelFacts
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from pytest_llmbench.worker.messages import Force
 
 
+_MOST_ROWS: Final = 128
+_BLOCK_NUMBERS: Final = 2**20
+"""Logits of one block: 4 MiB, eight rows of a vocabulary of 128 k. What engines reserve for them
+they keep, and it would count as the memory of the next case."""
+
+
 class _Forcing(Engine, TeacherForcing, Protocol):
     """An engine that can."""
 
@@ -21,27 +27,41 @@ def forced_pass(engine: _Forcing, request: Force, facts: ModelFacts | None) -> F
     """Return how probable *engine* finds the continuation of *request*.
 
     Raises:
-        CaseError: there is none, or it does not fit into the context.
+        CaseError: there is none, its tokens are not this variant's, it does not fit into the
+            context, or the logits are no numbers.
     """
     import numpy as np
 
+    from pytest_llmbench.metrics.drift import not_comparable
     from pytest_llmbench.metrics.forced import IDS, reduced
 
     if not request.continuation:
         raise CaseError("there is no text to force: the reference generated no token")
-    encoded = engine.encode(request.messages, request.parameters)
+    encoded, like = engine.encode(request.messages, request.parameters), request.like
+    prompt_ids, vocabulary = engine.token_ids(encoded), engine.vocabulary()
+    if max(request.continuation) >= vocabulary:
+        raise CaseError(f"it has {vocabulary} tokens, and the reference's text has others")
+    text = engine.text_of(request.continuation)
+    if like is not None:
+        why = not_comparable(like.prompt_ids, like.text, prompt_ids, text)
+        if why is not None:
+            raise CaseError(why)
     _check_length(encoded, request, facts)
+    step = request.step or max(1, min(_MOST_ROWS, _BLOCK_NUMBERS // vocabulary))
     asked = None
-    if request.asked is not None:
-        asked = np.frombuffer(request.asked, IDS).reshape(len(request.continuation), -1)
-    found = reduced(
-        engine.forced_logits(encoded, request.continuation, step=request.step),
-        request.continuation,
-        asked=asked,
-    )
+    if like is not None:
+        asked = np.frombuffer(like.kept_ids, IDS).reshape(len(request.continuation), -1)
+    try:
+        found = reduced(
+            engine.forced_logits(encoded, request.continuation, step=step),
+            request.continuation,
+            asked=asked,
+        )
+    except ValueError as exc:
+        raise CaseError(str(exc)) from exc
     return ForcedPass(
-        prompt_ids=engine.token_ids(encoded),
-        text=engine.text_of(request.continuation),
+        prompt_ids=prompt_ids,
+        text=text,
         vocabulary=found.vocabulary,
         kept_ids=found.kept_ids.tobytes(),
         kept_logprobs=found.kept_logprobs.tobytes(),

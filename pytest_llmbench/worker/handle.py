@@ -30,10 +30,6 @@ from pytest_llmbench.worker.remote import FAILURES
 
 R = TypeVar("R", say.Started, say.Loaded, say.Generated, say.Forced, say.Freed)
 
-FORCED_STEP = 128
-"""Tokens of a given text that are computed at once: with a vocabulary of 128 k their logits take
-64 MB."""
-
 _END_TIMEOUT_S = 5.0
 
 
@@ -131,8 +127,8 @@ class Worker:
         continuation: tuple[int, ...],
         doing: str,
         *,
-        asked: bytes | None = None,
-        step: int = FORCED_STEP,
+        like: ForcedPass | None = None,
+        step: int | None = None,
     ) -> ForcedPass | None:
         """Return how probable *continuation* is; ``None`` where the engine can't tell.
 
@@ -141,15 +137,15 @@ class Worker:
             parameters: how it is encoded.
             continuation: the tokens after it.
             doing: names it in errors.
-            asked: int32 bytes, shape ``(n, K)``: which tokens; the most probable ones without.
+            like: the reference's pass: the same tokens are asked about.
             step: tokens that are computed at once.
         """
         request = say.Force(
             messages=messages,
             parameters=parameters,
             continuation=continuation,
-            asked=asked,
             step=step,
+            like=like,
         )
         return self._ask(request, say.Forced, doing, self.variant.round_timeout_s).seen
 

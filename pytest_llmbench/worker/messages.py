@@ -61,16 +61,18 @@ class Force(_Said, frozen=True, kw_only=True):
     Attributes:
         messages, parameters: of the prompt.
         continuation: tokens after it, n of them.
-        asked: int32 bytes, shape ``(n, K)``: the tokens to tell the probabilities of at each
-            position; ``None``: the most probable ones.
-        step: tokens of the continuation that are computed at once.
+        step: tokens of it that are computed at once; ``None``: few enough for their logits to
+            take little memory.
+        like: the reference's pass. The tokens that it kept are asked about, and nothing is
+            computed where prompt or continuation are other tokens; without it the most probable
+            ones are kept.
     """
 
     messages: tuple[Message, ...]
     parameters: Parameters
     continuation: tuple[int, ...]
-    asked: bytes | None
-    step: int
+    step: int | None
+    like: ForcedPass | None
 
 
 class Free(_Said, frozen=True, kw_only=True):

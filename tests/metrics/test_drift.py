@@ -87,15 +87,15 @@ def test_blocks_make_no_difference() -> None:
     logits, tokens = some_logits(), [0, 1, 2, 3, 4]
     at_once, apart = (reduced(blocks, tokens) for blocks in ([logits], logits[:, None, :]))
     for one, other in zip(at_once, apart, strict=True):
-        assert np.array_equal(one, other)
+        assert np.array_equal(one, other, equal_nan=True)
     assert at_once.kept_ids.dtype == IDS
     assert at_once.kept_logprobs.dtype == LOGPROBS
 
 
-@pytest.mark.parametrize("rows", [4, 6])
-def test_as_many_positions_as_tokens_or_none(rows: int) -> None:
-    with pytest.raises(ValueError, match="for 5 tokens"):
-        reduced([some_logits(rows)], [0] * 5)
+@pytest.mark.parametrize("rows", [(4,), (6,), (5, 1), (2, 2)])
+def test_as_many_positions_as_tokens_or_none(rows: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="5 tokens"):
+        reduced([some_logits(count) for count in rows], [0] * 5)
 
 
 def test_of_a_padded_vocabulary_the_smaller_counts() -> None:
@@ -109,14 +109,33 @@ def test_of_a_padded_vocabulary_the_smaller_counts() -> None:
 
 
 def test_what_is_not_the_same_text_is_not_compared() -> None:
-    one = seen(some_logits(), [1] * 5)
-    assert not_comparable(one, one) is None
-    other_prompt = seen(some_logits(), [1] * 5, prompt_ids=(1, 2, 3))
-    why = not_comparable(one, other_prompt)
-    assert why is not None
+    assert not_comparable((1, 2), "a text", (1, 2), "a text") is None
+    why = str(not_comparable((1, 2), "a text", (1, 2, 3), "a text"))
     assert "its prompt has other tokens (3) than the reference's (2)" in why
-    other_text = seen(some_logits(), [1] * 5, text="another")
-    assert "as another text" in str(not_comparable(one, other_text))
+    assert "as another text" in str(not_comparable((1, 2), "a text", (1, 2), "another"))
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_logits_that_are_no_numbers_have_no_drift(broken: float) -> None:
+    """A model that is plainly broken must not look like one that is the same."""
+    logits = some_logits()
+    logits[2, 7] = broken
+    with pytest.raises(ValueError, match="no numbers"):
+        seen(logits, [1] * 5)
+
+
+def test_what_a_variant_rules_out_is_as_bad_as_can_be_and_finite() -> None:
+    p, q = some_logits(), some_logits()
+    q[:, p[0].argmax()] = -np.inf
+    reference = seen(p, [1] * 5)
+    found = drift("base", reference, seen(q, [1] * 5, asked=reference))
+    assert all(map(math.isfinite, found.kl))
+    assert found.kl[0] > 10
+    nothing_else = np.full((5, 40), -np.inf, dtype=np.float32)
+    nothing_else[:, 0] = 0.0
+    few = seen(p, [1] * 5, keep=4)
+    certain = drift("base", few, seen(nothing_else, [1] * 5, asked=few))
+    assert all(0 < kl < 101 for kl in certain.kl)
 
 
 def test_metrics_of_a_case() -> None:

@@ -17,14 +17,17 @@ the rain falls on the sea."""
     [
         ("Paris is the capital of France.", ()),
         ("", ("empty",)),
-        (" \n...", ("empty",)),
+        (" \n\t", ("empty",)),
         ("42", ()),
+        ("→", ()),
+        ("...", ()),
         ("It is Paris.<|im_end|>", ("special-token",)),
         ("It is Paris.</s>", ("special-token",)),
         ("[INST] What is it? [/INST] Paris.", ("special-token",)),
+        ("an <s>old</s> price", ()),
         ("if a < b and c > d: <b>bold</b> <s1>", ()),
         ("Gr\ufffd\ufffde aus Wien", ("undecodable",)),
-        ("no " * 20 + "\ufffd" * 12, ("loop", "undecodable")),
+        ("\ufffd " + "no " * 20, ("loop", "undecodable")),
     ],
 )
 def test_faults(text: str, found: tuple[str, ...]) -> None:
@@ -45,6 +48,13 @@ def test_faults(text: str, found: tuple[str, ...]) -> None:
         ("1. one\n2. two\n3. three\n4. four\n5. five", False),
         ("| a | b |\n| 1 | 2 |\n| 3 | 4 |\n| 5 | 6 |", False),
         ("word", False),
+        ("| a | b | c | d |\n| --- | --- | --- | --- |", False),
+        ("-" * 40, False),
+        ("." * 40, False),
+        ("哈" * 20, True),
+        ("哈" * 10, False),
+        ("ab" * 16, True),
+        ("1" + "0" * 15, False),
     ],
 )
 def test_a_loop_is_one_phrase_to_the_end(text: str, loop: bool) -> None:

@@ -121,6 +121,45 @@ def test_without_its_library_a_limit_is_refused(
     result.stderr.fnmatch_lines(["*pip install 'pytest-llmbench?similarity?'*"])
 
 
+def test_a_limit_in_a_test_needs_the_table(two: Project) -> None:
+    test = """
+import pytest
+
+@pytest.mark.llmbench(limits={"similarity": ">= 0.85"})
+def test_it(llmbench):
+    llmbench()
+"""
+    two.with_files(test_it_py=test)
+    result = two.run("test_it.py")
+    result.stdout.fnmatch_lines(["*needs the table ?similarity?*"])
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+
+
+def test_another_reference_starts_anew(two: Project) -> None:
+    two.run("--llmbench-save")
+    other = TWO.replace("doubt = 0.1", 'doubt = 0.1\nrevision = "2"')
+    two.with_files(llmbench_toml=other)
+    said = [
+        verdict
+        for case in two.run_json()["cases"]
+        for verdict in case["verdicts"]
+        if verdict["metric"] == "kl_mean"
+    ]
+    assert [verdict["kind"] for verdict in said] == ["incomparable"] * 2
+    assert "from another reference or another text of it" in said[0]["sentence"]
+
+
+@pytest.mark.parametrize("variants", ["base", "other"])
+def test_what_can_not_drift_has_no_limit_on_it(two: Project, variants: str) -> None:
+    two.run("--llmbench-save")
+    two.with_files(llmbench_toml=TWO + '\n[limits]\nkl_mean = "<= 1"\nflips_p = ">= 0.01"\n')
+    document = two.run_json(f"--llmbench-variants={variants}")
+    kinds = [v for v in verdicts(document, variants) if v[0] == "kl_mean"]
+    assert kinds == []
+    whole = document["variants"][variants]["verdicts"]
+    assert not any(v["metric"] == "flips_p" for v in whole if variants == "base")
+
+
 def test_what_is_drawn_has_no_drift(two: Project) -> None:
     warm = TWO.replace("rounds = 3", "rounds = 3\ntemperature = 0.7")
     two.with_files(llmbench_toml=warm)

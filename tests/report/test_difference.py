@@ -47,3 +47,18 @@ def test_without_the_marks_nothing_is_lost(original: str, text: str) -> None:
 )  # fmt: skip
 def test_numbers_and_names_that_changed(original, text, changes) -> None:
     assert dict(changed_words(original, text)) == changes
+
+
+def test_what_is_alike_is_shortened_and_the_difference_stays_in_sight() -> None:
+    same = "one two three four five six seven eight nine ten " * 40
+    left, right = marked(f"{same}yes {same}", f"{same}no {same}")
+    assert "[-yes-]" in left
+    assert "{+no+}" in right
+    assert left.startswith("(1880 characters alike) … ")
+    assert len(left) < 300
+
+
+def test_texts_that_repeat_themselves_take_no_time_to_speak_of() -> None:
+    left, right = marked("!" * 20_000, "!?" * 10_000)
+    assert right.count("?") == 10_000
+    assert left.endswith("-]")

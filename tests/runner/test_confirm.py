@@ -276,6 +276,12 @@ def test_what_is_certain() -> None:
     assert is_certain([SURE, WORSE, ERROR, said(HOPELESS * 1.01)], ALARMS.of_case)
     assert not is_certain([SURE, said(HOPELESS * 0.99)], ALARMS.of_case)
     assert not is_certain([SLOW], ALARMS.of_case)
+    limit = said(None, VerdictKind.REGRESSED)
+    assert not is_certain([SURE, limit], ALARMS.of_case)
+
+
+def test_a_limit_that_is_broken_is_confirmed_by_every_launch() -> None:
+    assert confirmed((said(None, VerdictKind.REGRESSED),))[0] == LAUNCHES
 
 
 def test_a_variant_is_judged_once() -> None:

@@ -33,8 +33,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Let workers tell probabilities; who was asked, in order."""
     names: list[str] = []
 
-    def force(self, _messages, _parameters, continuation, _doing, *, asked=None):
-        names.append(f"{self.variant.id}{'' if asked is None else ' of the same'}")
+    def force(self, _messages, _parameters, continuation, _doing, *, like=None):
+        names.append(f"{self.variant.id}{'' if like is None else ' of the same'}")
         return seen(self.variant.id, continuation)
 
     monkeypatch.setattr(FakeWorker, "force", force)
@@ -117,7 +117,7 @@ def test_a_twin_s_text_is_what_a_variant_is_held_against(
 def test_what_is_refused_costs_the_drift_alone(
     make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    def force(self, _messages, _parameters, continuation, _doing, *, asked=None):
+    def force(self, _messages, _parameters, continuation, _doing, *, like=None):
         if self.variant.id == name:
             raise CaseError(f"{name} has no memory for it")
         return seen(self.variant.id, continuation)
@@ -134,7 +134,7 @@ def test_what_is_refused_costs_the_drift_alone(
 def test_who_dies_of_it_keeps_what_was_measured(
     make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def force(self, _messages, _parameters, continuation, _doing, *, asked=None):
+    def force(self, _messages, _parameters, continuation, _doing, *, like=None):
         if self.variant.id == "b":
             self.lost = True
             raise WorkerCrashedError("variant 'b' lost its process (SIGKILL)")
@@ -149,14 +149,37 @@ def test_who_dies_of_it_keeps_what_was_measured(
     assert bench.measure(AQ).error is None
 
 
-def test_another_prompt_is_not_compared(
-    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+def test_a_reference_that_nothing_is_held_against_is_not_asked(
+    make_bench: MakeBench, asked: list[str]
 ) -> None:
-    def force(self, _messages, _parameters, continuation, _doing, *, asked=None):
-        return seen(self.variant.id, continuation, prompt_ids=(1, ord(self.variant.id)))
+    bench, _ = make_bench([AP], BOTH, plan=REFERENCE)
+    bench.measure(AP)
+    assert asked == []
 
-    monkeypatch.setattr(FakeWorker, "force", force)
-    bench, _ = make_bench([AP, BP], BOTH, plan=REFERENCE)
-    record = bench.measure(BP)
-    assert "its prompt has other tokens" in record.no_drift
-    assert record.drift is None
+
+def test_side_by_side_the_reference_has_a_twin_too(make_bench: MakeBench, asked: list[str]) -> None:
+    scripts = {name: Script() for name in ("a", "b", "a2", "b2")}
+    LOGITS.update(a2=LOGITS["a"], b2=LOGITS["b"])
+    twins = {"a": "a2", "b": "b2"}
+    plan = {"reference": "a", "twins": twins, "crews": (("a", "a2"), ("b", "b2"))}
+    bench, _ = make_bench([AP, BP], scripts, plan=plan)
+    assert bench.measure(AP).drift.to == "a2"
+    assert bench.measure(BP).drift.to == "b2"
+
+
+def test_a_text_is_forgotten_once_nothing_waits_for_it(
+    make_bench: MakeBench, asked: list[str]
+) -> None:
+    bench, _ = make_bench([AP, BP, AQ, BQ], BOTH, plan=REFERENCE)
+    bench.measure(BP)
+    bench.measure(BQ)
+    assert bench._drifting._originals == {}
+
+
+def test_the_key_is_of_model_and_text(make_bench: MakeBench, asked: list[str]) -> None:
+    keys = []
+    for reference, other in (("a", "b"), ("a", "b"), ("b", "a")):
+        cases = {"a": AP, "b": BP}
+        bench, _ = make_bench([AP, BP], BOTH, plan={"reference": reference})
+        keys.append(bench.measure(cases[other]).original_key)
+    assert keys[0] == keys[1] != keys[2]

@@ -69,6 +69,10 @@ class LlamaCppEngine:
             timings=timings(loaded),
         )
 
+    def vocabulary(self) -> int:
+        """Return how many tokens the model has."""
+        return self._ready().vocabulary.tokens_known
+
     def token_ids(self, encoded: Encoded) -> tuple[int, ...]:
         """Return the tokens of an encoded prompt."""
         return tuple(encoded.payload)  # type: ignore[arg-type]  # ours

@@ -63,7 +63,7 @@ def _fill(batch: Any, tokens: tuple[int, ...], *, start: int) -> None:
 def _logits(loaded: LoadedModel, positions: Any) -> NDArray[np.float32]:
     """Return a copy of the logits at *positions* of the last batch; waits until they are there."""
     llama = loaded.llama
-    size = llama.llama_vocab_n_tokens(loaded.vocabulary.handle)
+    size = loaded.vocabulary.tokens_known
     rows = [
         np.ctypeslib.as_array(llama.llama_get_logits_ith(loaded.context, position), shape=(size,))
         for position in positions

@@ -38,6 +38,11 @@ class Vocabulary:
         self._model = model
         self.handle: int = llama.llama_model_get_vocab(model)
 
+    @property
+    def tokens_known(self) -> int:
+        """How many tokens there are."""
+        return int(self._llama.llama_vocab_n_tokens(self.handle))
+
     def metadata(self, key: str) -> str | None:
         """Return the GGUF file's value of *key* as text; ``None`` where it has none."""
         read = self._llama.llama_model_meta_val_str

@@ -111,6 +111,13 @@ class MlxEngine:
             cached_prompt_tokens=0,
         )
 
+    def vocabulary(self) -> int:
+        """Return how many tokens the model has, as its configuration says."""
+        size = self._ready.built.first("vocab_size")
+        if size is None:
+            raise CaseError("the model's configuration does not say its vocab_size")
+        return int(size)
+
     def token_ids(self, encoded: Encoded) -> tuple[int, ...]:
         """Return the tokens of an encoded prompt."""
         ids: Any = encoded.payload

@@ -109,6 +109,10 @@ class TransformersEngine:
             cached_prompt_tokens=0,
         )
 
+    def vocabulary(self) -> int:
+        """Return how many tokens the model's embedding has."""
+        return int(self._ready.model.get_input_embeddings().num_embeddings)
+
     def token_ids(self, encoded: Encoded) -> tuple[int, ...]:
         """Return the tokens of an encoded prompt."""
         ids: Any = encoded.payload
