@@ -10,11 +10,16 @@ SESSION: Final = 0.01
 """Sessions of unchanged code that may report a regression: one in a hundred, at most."""
 
 SUSPICIOUS: Final = 0.05
-"""Evidence that looks like this once in twenty times can't carry an ok; a variant as a whole is
-then measured again."""
+"""From evidence that looks like this once in twenty times, a variant is launched again."""
 
 CONFIRMING: Final = 10.0
-"""A case is measured again from evidence so many times as weak as the verdict needs."""
+"""From evidence so many times as weak as a verdict needs nothing is ok, and a case is measured
+again. Of a hundred cases five look like :data:`SUSPICIOUS` by chance, in every session."""
+
+
+def doubtful(alpha: float) -> float:
+    """Return the probability from which down a verdict that may err with *alpha* is not ok."""
+    return min(SUSPICIOUS, CONFIRMING * alpha)
 
 
 class Alarms(Fact, frozen=True, kw_only=True):
@@ -46,4 +51,4 @@ class Alarms(Fact, frozen=True, kw_only=True):
     @property
     def suspected_case(self) -> float:
         """From this probability down, a case is measured again before it may fail."""
-        return min(SUSPICIOUS, CONFIRMING * self.of_case)
+        return doubtful(self.of_case)

@@ -8,7 +8,7 @@ from typing import Final
 from pytest_llmbench.domain.metric import Metric
 from pytest_llmbench.domain.verdict import Difference, Verdict, VerdictKind
 from pytest_llmbench.units import format_amount, format_percent
-from pytest_llmbench.verdict.alarms import SUSPICIOUS
+from pytest_llmbench.verdict.alarms import doubtful
 from pytest_llmbench.verdict.noisy import NoisyComparison
 from pytest_llmbench.verdict.words import amount_pair, changed_pair, plural
 
@@ -87,7 +87,7 @@ def _ending(result: NoisyComparison, baseline: str | None) -> str:
     more = "--llmbench-launches=3 looks closer" + (
         "" if baseline is None else ", --llmbench-save adds sessions"
     )
-    if result.p <= SUSPICIOUS:
+    if result.p <= doubtful(result.alpha):
         return f", but noise alone could carry it there (interval: {_interval(result)}); {more}"
     return (
         f", but as far apart as sessions are, only {format_percent(result.detectable)} and more "

@@ -6,8 +6,8 @@ verdict        when
 regressed      the whole interval of the worsening lies beyond what is accepted; the interval is
                as wide as the whole session's false alarms ask for (:mod:`.alarms`)
 improved       the whole interval lies beyond the same on the good side
-inconclusive   neither, but so bad an estimate would come by chance less than once in twenty
-               times; or noise alone could look half as slow again, whatever is accepted
+inconclusive   neither, but near it: so bad an estimate is no more than ten times as probable as
+               it may be for regressed; or not even a doubling could be found
 ok             otherwise
 =============  =================================================================================
 
@@ -25,12 +25,12 @@ from pytest_llmbench.domain.fact import Fact
 from pytest_llmbench.domain.gate import Tolerance
 from pytest_llmbench.domain.metric import Metric
 from pytest_llmbench.domain.verdict import VerdictKind
-from pytest_llmbench.verdict.alarms import SUSPICIOUS
+from pytest_llmbench.verdict.alarms import SUSPICIOUS, doubtful
 from pytest_llmbench.verdict.compare import accepted_amounts
 from pytest_llmbench.verdict.evidence import log_bound, worsening_share
 from pytest_llmbench.verdict.held import Held
 
-BLIND: Final = 0.5
+BLIND: Final = 1.0
 """Where noise alone could look so much slower, nothing can be ok."""
 
 
@@ -113,6 +113,6 @@ def _kind(p: float, p_better: float, alpha: float, margin: float) -> VerdictKind
         return VerdictKind.REGRESSED
     if p_better <= alpha:
         return VerdictKind.IMPROVED
-    if p <= SUSPICIOUS or margin > math.log1p(BLIND):
+    if p <= doubtful(alpha) or margin > math.log1p(BLIND):
         return VerdictKind.INCONCLUSIVE
     return VerdictKind.OK

@@ -165,11 +165,11 @@ def test_an_improvement_says_how_to_accept_it():
 
 
 def test_what_noise_could_have_done_is_inconclusive():
-    verdict = said(math.log(1.06))
+    verdict = said(math.log(1.08))
     assert verdict.kind is VerdictKind.INCONCLUSIVE
     assert verdict.sentence == (
-        "itl_s rose by 6 %, from 3.77 ms to 4 ms (accepted: 1 %), but noise alone could carry it "
-        f"there (interval: -3.1 % to +16 %){MORE}, --llmbench-save adds sessions"
+        "itl_s rose by 8 %, from 3.7 ms to 4 ms (accepted: 1 %), but noise alone could carry it "
+        f"there (interval: -1.3 % to +18.2 %){MORE}, --llmbench-save adds sessions"
     )
 
 
@@ -183,7 +183,7 @@ def test_sessions_too_far_apart_to_tell():
 
 
 def test_side_by_side_there_is_no_baseline_to_add_to():
-    verdict = said(math.log(1.06), ground="side by side", to="q4@old", baseline=None)
+    verdict = said(math.log(1.08), ground="side by side", to="q4@old", baseline=None)
     assert verdict.sentence.endswith(MORE)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.verdict import VerdictKind
-from pytest_llmbench.verdict.alarms import SUSPICIOUS
+from pytest_llmbench.verdict.alarms import SUSPICIOUS, doubtful
 from pytest_llmbench.verdict.evidence import Evidence, log_bound, quantile
 from pytest_llmbench.verdict.held import Held
 from pytest_llmbench.verdict.noisy import BLIND, compare_noisy, is_plain
@@ -51,7 +51,7 @@ def kind(change, **fields):
     return compared(change, **fields).kind
 
 
-SURE, SUSPECTED = quantile(ALPHA, FREEDOM) * ERROR, quantile(SUSPICIOUS, FREEDOM) * ERROR
+SURE, SUSPECTED = (quantile(p, FREEDOM) * ERROR for p in (ALPHA, doubtful(ALPHA)))
 
 
 @pytest.mark.parametrize(
