@@ -7,6 +7,7 @@ LlmbenchError
 │   ├── EngineNotInstalledError  its library is absent; carries the extra to install
 │   ├── LoadError                the model could not be loaded
 │   └── CaseError                this one case can't run; the variant goes on
+│       └── OtherTokensError     what was given has other tokens under this variant
 ├── WorkerError                  the process of a variant is lost, its remaining cases with it
 │   ├── WorkerCrashedError
 │   └── WorkerTimeoutError
@@ -45,6 +46,10 @@ class LoadError(EngineError):
 
 class CaseError(EngineError):
     """One case can't run (its prompt is too long, say); the variant goes on."""
+
+
+class OtherTokensError(CaseError):
+    """Prompt or text of the reference have other tokens under this variant: nothing to compare."""
 
 
 class WorkerError(LlmbenchError):

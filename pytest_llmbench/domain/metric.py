@@ -91,7 +91,7 @@ class Metric(Fact, frozen=True, kw_only=True):
 _DRIFT: Final = frozenset(
     {
         "kl_mean", "kl_p99", "kl_max", "top1_agreement", "delta_p_rms", "ppl_ratio",
-        "similarity", "exact_match", "prefix_match_tokens", "length_ratio",
+        "similarity", "tokens_match", "exact_match", "prefix_match_tokens", "length_ratio",
     }
 )  # fmt: skip
 
@@ -374,6 +374,13 @@ _ALL: Final = (
         gated=True,
         tolerance=_SIMILARITY_TOLERANCE,
         floor=5e-3,
+    ),
+    _exact(
+        "tokens_match",
+        "1",
+        "1 where prompt and reference's text have the same tokens as under the reference",
+        better="higher",
+        gated=True,
     ),
     _exact("exact_match", "1", "1 where the text is the reference's", better="higher"),
     _exact(

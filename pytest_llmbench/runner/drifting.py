@@ -19,7 +19,7 @@ from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import CaseRecord, Measured
 from pytest_llmbench.domain.similarity import Similarity
 from pytest_llmbench.domain.trace import Trace
-from pytest_llmbench.errors import EngineError, SimilarityError, WorkerError
+from pytest_llmbench.errors import EngineError, OtherTokensError, SimilarityError, WorkerError
 from pytest_llmbench.metrics.drift import drift, drift_metrics, text_metrics
 from pytest_llmbench.runner.lives import Lives
 from pytest_llmbench.runner.plan import Plan
@@ -89,18 +89,26 @@ class Drifting:
     def _keep(self, case: Case, record: CaseRecord, followers: Sequence[Case]) -> None:
         """Remember the text of *case* until the last of *followers* was held against it."""
         trace = record.rounds[-1].trace
-        seen, why = self._pass(case, trace.token_ids, None)
+        try:
+            seen, why = self._pass(case, trace.token_ids, None)
+        except OtherTokensError as exc:  # of its own text: the engine's own figures disagree
+            seen, why = None, str(exc)
         self._originals[case.key] = _Original(
             case.variant, trace, seen, why, {each.key for each in followers}
         )
 
     def _compared(self, record: CaseRecord, original: _Original) -> CaseRecord:
         case, trace = record.case, record.rounds[-1].trace
-        found, why = None, original.why
+        found, why, same = None, original.why, True
         if original.seen is not None:
-            seen, why = self._pass(case, original.trace.token_ids, original.seen)
+            try:
+                seen, why = self._pass(case, original.trace.token_ids, original.seen)
+            except OtherTokensError as exc:
+                seen, why, same = None, str(exc), False
             found = None if seen is None else drift(original.variant, original.seen, seen)
         metrics, no_similarity = self._of_texts(original.trace, trace)
+        if found is not None or not same:
+            metrics["tokens_match"] = Measured(value=float(same), gate=float(same), rounds=None)
         if found is None:
             metrics.pop("prefix_match_tokens", None)  # tokens of who knows which tokenizer
         else:
@@ -149,7 +157,11 @@ class Drifting:
     def _pass(
         self, case: Case, text: tuple[int, ...], like: ForcedPass | None
     ) -> tuple[ForcedPass | None, str | None]:
-        """Return how probable *case*'s variant finds *text*, or why that is not known."""
+        """Return how probable *case*'s variant finds *text*, or why that is not known.
+
+        Raises:
+            OtherTokensError: it has other tokens there.
+        """
         if not text:
             return None, f"{case.variant} does not give the tokens of its text"
         doing = f"comparing {case.key} with the reference's text"
@@ -161,6 +173,8 @@ class Drifting:
                 seen = live.worker.force(
                     case.prompt.messages, case.parameters, text, doing, like=like
                 )
+            except OtherTokensError:
+                raise
             except WorkerError as exc:
                 self._lives.bury(case.variant, exc)
                 return None, str(exc)

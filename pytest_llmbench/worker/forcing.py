@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from pytest_llmbench.domain.drift import ForcedPass
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.engines import Encoded, Engine, TeacherForcing
-from pytest_llmbench.errors import CaseError
+from pytest_llmbench.errors import CaseError, OtherTokensError
 
 if TYPE_CHECKING:
     from pytest_llmbench.worker.messages import Force
@@ -27,8 +27,8 @@ def forced_pass(engine: _Forcing, request: Force, facts: ModelFacts | None) -> F
     """Return how probable *engine* finds the continuation of *request*.
 
     Raises:
-        CaseError: there is none, its tokens are not this variant's, it does not fit into the
-            context, or the logits are no numbers.
+        OtherTokensError: its tokens, or the prompt's, are not this variant's.
+        CaseError: there is none, it does not fit into the context, or the logits are no numbers.
     """
     import numpy as np
 
@@ -40,12 +40,12 @@ def forced_pass(engine: _Forcing, request: Force, facts: ModelFacts | None) -> F
     encoded, like = engine.encode(request.messages, request.parameters), request.like
     prompt_ids, vocabulary = engine.token_ids(encoded), engine.vocabulary()
     if max(request.continuation) >= vocabulary:
-        raise CaseError(f"it has {vocabulary} tokens, and the reference's text has others")
+        raise OtherTokensError(f"it has {vocabulary} tokens, and the reference's text has others")
     text = engine.text_of(request.continuation)
     if like is not None:
         why = not_comparable(like.prompt_ids, like.text, prompt_ids, text)
         if why is not None:
-            raise CaseError(why)
+            raise OtherTokensError(why)
     _check_length(encoded, request, facts)
     step = request.step or max(1, min(_MOST_ROWS, _BLOCK_NUMBERS // vocabulary))
     asked = None

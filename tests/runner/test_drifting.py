@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from pytest_llmbench.domain.drift import ForcedPass
-from pytest_llmbench.errors import CaseError, WorkerCrashedError
+from pytest_llmbench.errors import CaseError, OtherTokensError, WorkerCrashedError
 from pytest_llmbench.metrics.forced import reduced
 from tests.metrics.test_drift import some_logits
 from tests.runner.conftest import MakeBench, cases_of
@@ -49,6 +49,7 @@ def test_the_reference_is_asked_first_and_the_others_of_the_same_tokens(
     assert asked == ["a", "b of the same"]
     assert bench.cases[BP.key].drift.to == "a"
     assert set(DRIFT) < set(bench.cases[BP.key].metrics)
+    assert bench.cases[BP.key].metrics["tokens_match"].value == 1
     assert bench.cases[AP.key].drift is None
     bench.measure(BQ)
     assert len(asked) == 4
@@ -128,6 +129,7 @@ def test_what_is_refused_costs_the_drift_alone(
     assert record.no_drift == f"{name} has no memory for it"
     assert record.metrics["exact_match"].value == 1
     assert "prefix_match_tokens" not in record.metrics
+    assert "tokens_match" not in record.metrics
     assert record.error is None
 
 
@@ -147,6 +149,20 @@ def test_who_dies_of_it_keeps_what_was_measured(
     assert "SIGKILL" in record.no_drift
     assert "lost its process" in bench.measure(BQ).error
     assert bench.measure(AQ).error is None
+
+
+def test_other_tokens_are_a_finding(make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def force(self, _messages, _parameters, continuation, _doing, *, like=None):
+        if like is not None:
+            raise OtherTokensError("its prompt has other tokens")
+        return seen(self.variant.id, continuation)
+
+    monkeypatch.setattr(FakeWorker, "force", force)
+    bench, _ = make_bench([AP, BP], BOTH, plan=REFERENCE)
+    record = bench.measure(BP)
+    assert record.no_drift == "its prompt has other tokens"
+    assert record.metrics["tokens_match"].value == 0
+    assert "kl_mean" not in record.metrics
 
 
 def test_a_reference_that_nothing_is_held_against_is_not_asked(
