@@ -6,4 +6,5 @@ import sys
 
 from tests.support import ROOT
 
-sys.path.append(str(ROOT / "benchmarks" / "verdicts"))
+for folder in ("verdicts", "drift"):
+    sys.path.append(str(ROOT / "benchmarks" / folder))
