@@ -107,7 +107,7 @@ _TOKEN_JITTER: Final = 0.2e-3
 _TTFT_JITTER: Final = 0.5e-3
 _MIB: Final = 2.0**20
 _KL_TOLERANCE: Final = 0.1
-_KL_FLOOR: Final = 2e-3
+_KL_FLOOR: Final = 5e-5
 _SIMILARITY_TOLERANCE: Final = 0.02
 
 
