@@ -70,7 +70,6 @@ def number_columns(*, stacked: bool) -> tuple[Column, ...]:
         Column(title="score", heading="score", cell=lambda row: _score(row, of)),
         Column(title="KL", heading="KL", cell=lambda row: _divergence(row.kl)),
         Column(title="cosine", heading="cosine", cell=lambda row: _cosine(row.similarity)),
-        Column(title="top-1", heading="top-1", cell=lambda row: _share(row.top1)),
     )
 
 
@@ -137,7 +136,3 @@ def _divergence(nats: float | None) -> str:
 
 def _cosine(similarity: float | None) -> str:
     return ABSENT if similarity is None else f"{similarity:.3f}"
-
-
-def _share(share: float | None) -> str:
-    return ABSENT if share is None else format_percent(share)

@@ -31,7 +31,6 @@ _LEAVING: Final = (
     "output tok/s",
     "load",
     "latency",
-    "top-1",
     "device peak",
     "RSS peak",
     "TTFT",

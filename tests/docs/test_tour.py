@@ -90,7 +90,7 @@ class Tour:
         return subprocess.run(
             [sys.executable, "-m", *words],
             cwd=self._folder,
-            env={**os.environ, "PYTEST_ADDOPTS": smaller, "CI": "1", "COLUMNS": "88"},
+            env={**os.environ, "PYTEST_ADDOPTS": smaller, "CI": "1", "COLUMNS": "110"},
             capture_output=True,
             text=True,
             timeout=300,
