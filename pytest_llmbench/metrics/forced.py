@@ -99,7 +99,7 @@ def _rest(kept: NDArray[np.float64], *, others: bool) -> NDArray[np.float64]:
     if not others:
         return np.full(len(kept), np.nan)
     left = np.maximum(1.0 - np.nansum(np.exp(kept), axis=1), 0.0)
-    found = np.full(len(left), LEAST)
+    found = np.full(len(left), np.log(_ROUNDING))  # at most so much: the bound stays a lower one
     np.log(left, where=left > _ROUNDING, out=found)
     return found
 

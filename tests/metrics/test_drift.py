@@ -63,7 +63,7 @@ def test_with_all_tokens_kept_it_is_the_divergence() -> None:
     assert found.delta_p == pytest.approx(np.exp(other) - np.exp(own), abs=1e-6)
 
 
-@given(keep=st.integers(1, 40), scale=st.floats(0.01, 20))
+@given(keep=st.integers(1, 40), scale=st.floats(0.01, 8))
 def test_with_few_it_is_a_lower_bound_that_grows_with_them(keep: int, scale: float) -> None:
     p, q = some_logits(scale=scale), some_logits(scale=scale)
     found = []
