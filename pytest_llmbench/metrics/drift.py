@@ -9,7 +9,7 @@ less the others weigh.
 
 from __future__ import annotations
 
-import itertools
+import os.path
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -128,8 +128,7 @@ def text_metrics(reference: Trace, trace: Trace) -> dict[str, Measured]:
 
 def first_difference(one: Sequence[int], other: Sequence[int]) -> int:
     """Return how many tokens the two have in common before the first that differs."""
-    pairs = zip(one, other, strict=False)
-    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+    return len(os.path.commonprefix([tuple(one), tuple(other)]))
 
 
 def _measured(values: Mapping[str, float]) -> dict[str, Measured]:

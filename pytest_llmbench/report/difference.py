@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import os.path
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import takewhile
 from typing import Final
 
 MOST_WORDS: Final = 200
@@ -27,8 +27,8 @@ def marked(original: str, text: str) -> tuple[str, str]:
     is shortened.
     """
     one, other = _words(original), _words(text)
-    head = _alike(one, other)
-    tail = _alike(one[head:][::-1], other[head:][::-1])
+    head = len(os.path.commonprefix([one, other]))
+    tail = len(os.path.commonprefix([one[head:][::-1], other[head:][::-1]]))
     middles = (each[head : len(each) - tail] for each in (one, other))
     left, right = _marked_middle(*middles)
     before, after = "".join(one[:head]), "".join(one[len(one) - tail :])
@@ -63,12 +63,6 @@ def _marked_middle(one: Sequence[str], other: Sequence[str]) -> tuple[str, str]:
 
 def _words(text: str) -> list[str]:
     return _WORDS.findall(text)
-
-
-def _alike(one: Sequence[str], other: Sequence[str]) -> int:
-    """Return how many words both begin with."""
-    pairs = zip(one, other, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _last(text: str) -> str:

@@ -46,10 +46,16 @@ class Plan:
         alone = [(name,) for name in variants if name not in named]
         self._crews = (*map(tuple, crews), *alone)
         self._selected: dict[str, Case] = {}
+        self._held_against: dict[str, list[Case]] = {}
 
     def select(self, cases: Iterable[Case]) -> None:
         """Take note of the cases that will be asked for; nothing else is measured."""
         self._selected = {case.key: case for case in cases}
+        self._held_against = {}
+        for case in self._selected.values():
+            original = self.original(case)
+            if original is not None:
+                self._held_against.setdefault(original.key, []).append(case)
 
     def crew(self, variant: str) -> int:
         """Return the number of the crew that *variant* is loaded with."""
@@ -121,11 +127,7 @@ class Plan:
 
     def held_against(self, case: Case) -> tuple[Case, ...]:
         """Return the selected cases whose text is held against that of *case*."""
-        return tuple(
-            each
-            for each in self._selected.values()
-            if (other := self.original(each)) is not None and other.key == case.key
-        )
+        return tuple(self._held_against.get(case.key, ()))
 
     def _with_twin(self, case: Case) -> tuple[Case, ...]:
         twin = self.twins.get(case.variant)
