@@ -9,7 +9,6 @@ less the others weigh.
 
 from __future__ import annotations
 
-import os.path
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from pytest_llmbench.domain.drift import Drift, ForcedPass
 from pytest_llmbench.domain.record import Measured
 from pytest_llmbench.domain.trace import Trace
+from pytest_llmbench.metrics.alike import first_difference
 from pytest_llmbench.metrics.forced import IDS, LOGPROBS
 
 Floats = NDArray[np.float64]
@@ -124,11 +124,6 @@ def text_metrics(reference: Trace, trace: Trace) -> dict[str, Measured]:
     if reference.output_tokens and trace.output_tokens is not None:
         values["length_ratio"] = trace.output_tokens / reference.output_tokens
     return _measured(values)
-
-
-def first_difference(one: Sequence[int], other: Sequence[int]) -> int:
-    """Return how many tokens the two have in common before the first that differs."""
-    return len(os.path.commonprefix([tuple(one), tuple(other)]))
 
 
 def _measured(values: Mapping[str, float]) -> dict[str, Measured]:

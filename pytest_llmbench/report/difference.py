@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import os.path
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
+
+from pytest_llmbench.metrics.alike import first_difference
 
 MOST_WORDS: Final = 200
 """Words after the first difference that are compared one by one. The time grows with their cube
@@ -27,8 +28,8 @@ def marked(original: str, text: str) -> tuple[str, str]:
     is shortened.
     """
     one, other = _words(original), _words(text)
-    head = len(os.path.commonprefix([one, other]))
-    tail = len(os.path.commonprefix([one[head:][::-1], other[head:][::-1]]))
+    head = first_difference(one, other)
+    tail = first_difference(one[head:][::-1], other[head:][::-1])
     middles = (each[head : len(each) - tail] for each in (one, other))
     left, right = _marked_middle(*middles)
     before, after = "".join(one[:head]), "".join(one[len(one) - tail :])

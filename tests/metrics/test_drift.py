@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmbench.domain.drift import Drift, ForcedPass
+from pytest_llmbench.metrics.alike import first_difference
 from pytest_llmbench.metrics.drift import (
     drift,
     drift_metrics,
-    first_difference,
     not_comparable,
     text_metrics,
 )
