@@ -61,13 +61,13 @@ class Metric(Fact, frozen=True, kw_only=True):
     better: Literal["lower", "higher"] | None
     kind: Kind
     of: Literal["case", "variant"]
-    gated: bool
-    statistic: Statistic
-    tolerance: float
-    floor: float
-    noise: float
-    jitter: float
     summary: str
+    gated: bool = False
+    statistic: Statistic = Statistic.VALUE
+    tolerance: float = 0.0
+    floor: float = 0.0
+    noise: float = 0.0
+    jitter: float = 0.0
     group: str | None = None
 
     @property
@@ -148,12 +148,9 @@ def _rate(
         better="higher",
         kind=Kind.NOISY,
         of="case",
-        gated=False,
         statistic=Statistic.MIDDLE,
         tolerance=_TIMING_TOLERANCE,
-        floor=0.0,
         noise=noise,
-        jitter=0.0,
         summary=summary,
         group=group,
     )
@@ -166,12 +163,9 @@ def _life_time(name: str, summary: str) -> Metric:
         better="lower",
         kind=Kind.NOISY,
         of="variant",
-        gated=False,
-        statistic=Statistic.VALUE,
         tolerance=0.25,
         floor=0.1,
         noise=0.10,
-        jitter=0.0,
         summary=summary,
     )
 
@@ -191,11 +185,8 @@ def _memory(
         kind=Kind.NEAR_EXACT,
         of=of,
         gated=gated,
-        statistic=Statistic.VALUE,
         tolerance=_MEMORY_TOLERANCE,
         floor=floor,
-        noise=0.0,
-        jitter=0.0,
         summary=summary,
     )
 
@@ -216,11 +207,6 @@ def _exact(
         kind=Kind.EXACT,
         of=of,
         gated=gated,
-        statistic=Statistic.VALUE,
-        tolerance=0.0,
-        floor=0.0,
-        noise=0.0,
-        jitter=0.0,
         summary=summary,
     )
 
@@ -242,11 +228,8 @@ def _drift(
         kind=Kind.NEAR_EXACT,
         of="case",
         gated=gated,
-        statistic=Statistic.VALUE,
         tolerance=tolerance,
         floor=floor,
-        noise=0.0,
-        jitter=0.0,
         summary=summary,
     )
 
@@ -258,12 +241,6 @@ def _informative(name: str, summary: str) -> Metric:
         better=None,
         kind=Kind.INFORMATIVE,
         of="variant",
-        gated=False,
-        statistic=Statistic.VALUE,
-        tolerance=0.0,
-        floor=0.0,
-        noise=0.0,
-        jitter=0.0,
         summary=summary,
     )
 
