@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from pytest_llmbench.engines.llama_cpp.generation import failed, process
 from pytest_llmbench.engines.llama_cpp.model import LoadedModel
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def forced_logits(
@@ -62,6 +63,8 @@ def _fill(batch: Any, tokens: tuple[int, ...], *, start: int) -> None:
 
 def _logits(loaded: LoadedModel, positions: Any) -> NDArray[np.float32]:
     """Return a copy of the logits at *positions* of the last batch; waits until they are there."""
+    import numpy as np
+
     llama = loaded.llama
     size = loaded.vocabulary.tokens_known
     rows = [

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from pytest_llmbench.engines.mlx.libraries import Libraries
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def forced_logits(
@@ -34,6 +35,8 @@ def forced_logits(
         max_kv_size: tokens that the cache holds at most.
         kv_bits: what it is quantized to, from the first token on.
     """
+    import numpy as np
+
     core = mlx.core
     cache = mlx.caches.make_prompt_cache(module, max_kv_size=max_kv_size)
     before, last = [int(token) for token in prompt[:-1].tolist()], int(prompt[-1])
