@@ -122,7 +122,9 @@ class CaseRecord(Fact, frozen=True, kw_only=True):
     *relative* are noisy metrics against the variant that took turns with this one; *drift* is how
     far its probabilities are from those of the variant that it is held against; *no_drift* and
     *no_similarity* say why that, or the similarity of the texts, is not known; *original* is that
-    variant's text, and *original_key* stands for all that drift from it depends on.
+    variant's text, and *original_key* stands for all that drift from it depends on; *choices* are
+    the log-probabilities of the prompt's choices, in nats, where those decide its score;
+    *no_score* says why they are not known.
     """
 
     case: Case
@@ -139,6 +141,8 @@ class CaseRecord(Fact, frozen=True, kw_only=True):
     no_similarity: str | None = None
     original: str | None = None
     original_key: str | None = None
+    choices: dict[str, float] = {}  # noqa: RUF012 — msgspec makes a new one for each
+    no_score: str | None = None
 
 
 class JudgedCase(Fact, frozen=True, kw_only=True):

@@ -179,6 +179,9 @@ class TeacherForcing(Protocol):
     def text_of(self, ids: tuple[int, ...]) -> str:
         """Return what *ids* read as, without special tokens: as in :attr:`Generation.text`."""
 
+    def ids_of(self, text: str) -> tuple[int, ...]:
+        """Return *text* as tokens that follow a prompt: none is added, none of them is special."""
+
     def forced_logits(
         self, encoded: Encoded, continuation: tuple[int, ...], *, step: int
     ) -> Iterator[NDArray[np.float32]]:

@@ -80,7 +80,15 @@ class Run:
     def select(self, cases: Sequence[Case]) -> None:
         """Get ready for *cases*, those that are left after all deselecting; each counts once."""
         cases = tuple({case.key: case for case in cases}.values())
-        self.session = session = Session(
+        try:
+            self.session = session = self._new_session(cases)
+        except ConfigError as exc:
+            raise pytest.UsageError(str(exc)) from exc
+        self.plan, self.apart, self.bench = session.plan, session.apart, session.bench
+        self.judged, self.confirming = session.judged, session.confirming
+
+    def _new_session(self, cases: Sequence[Case]) -> Session:
+        return Session(
             self.config,
             cases,
             environment=self.environment,
@@ -95,8 +103,6 @@ class Run:
             twins=self.other.twins if self.other else {},
             other_context=self.other.context if self.other else {},
         )
-        self.plan, self.apart, self.bench = session.plan, session.apart, session.bench
-        self.judged, self.confirming = session.judged, session.confirming
 
     @property
     def said_of_other(self) -> tuple[str, ...]:

@@ -141,6 +141,8 @@ def _case(judged: JudgedCase) -> dict[str, object]:
         "drift": _drift(record.drift),
         "no_drift": record.no_drift,
         "no_similarity": record.no_similarity,
+        "choices": record.choices,
+        "no_score": record.no_score,
         "verdicts": _verdicts(judged.verdicts),
         "warmup_s": record.warmup_s,
         "rounds": [{"launch": entry.launch, "turn": entry.turn} for entry in record.rounds],

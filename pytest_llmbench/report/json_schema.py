@@ -141,6 +141,11 @@ def _case() -> Schema:
         drift=_drift(),
         no_drift={"type": ["string", "null"]} | _said("Why there is none, where it was tried."),
         no_similarity={"type": ["string", "null"]} | _said("Why there is no similarity."),
+        choices=_map(
+            "Log-probability of each of the prompt's choices, nats, where those decide its score.",
+            _NUMBER,
+        ),
+        no_score={"type": ["string", "null"]} | _said("Why the choices are not known."),
         verdicts=_list("What was said of the case.", _ref("verdict")),
         warmup_s={"type": ["number", "null"], "minimum": 0}
         | _said("Seconds of untimed generations: the memory pass and further warm-up."),

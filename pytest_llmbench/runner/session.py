@@ -33,6 +33,7 @@ from pytest_llmbench.runner.crews import Interleave
 from pytest_llmbench.runner.judged import Judged, alarms_for
 from pytest_llmbench.runner.planning import plan_cases
 from pytest_llmbench.runner.progress import Progress
+from pytest_llmbench.runner.scoring import Scoring
 from pytest_llmbench.verdict.context import Context
 from pytest_llmbench.verdict.disturbance import disturbance
 
@@ -54,6 +55,9 @@ class Session:
         comparing: whether a baseline was wanted at all.
         twins: for a variant the one that it is held against side by side.
         other_context: what of the environment's context is not so for twins.
+
+    Raises:
+        ConfigError: an answer could not be scored here.
 
     Attributes:
         plan: which cases go together.
@@ -90,6 +94,8 @@ class Session:
             baseline=baseline,
             twins=twins or {},
         )
+        scoring = Scoring(config.code)
+        scoring.check({id(case.prompt): case.prompt for case in cases}.values())
         self.bench = Bench(
             self.plan,
             progress,
@@ -98,6 +104,7 @@ class Session:
             strict=strict,
             pace_s=usual_pace(baseline, environment),
             similarity=config.similarity,
+            scoring=scoring,
             decides=lambda record: self.judged.decides(record),  # noqa: PLW0108 — comes below
         )
         context = Context(

@@ -35,7 +35,7 @@ from pytest_llmbench.probes.host_memory import read_host_memory
 from pytest_llmbench.probes.memory import memory_pass, read_memory
 from pytest_llmbench.probes.nvml import Gpu, Nvml, gpus_in_use
 from pytest_llmbench.worker import messages as say
-from pytest_llmbench.worker.forcing import forced_pass
+from pytest_llmbench.worker.forcing import choice_logprobs, forced_pass
 from pytest_llmbench.worker.warnings_seen import WarningsSeen
 
 FIRST_PROMPT: Final = (Message(role="user", content="Say hello in one short sentence."),)
@@ -43,6 +43,9 @@ FIRST_PARAMETERS: Final = Parameters(
     max_new_tokens=16, temperature=0.0, seed=0, top_p=1.0, top_k=0, length="fixed", chat=None
 )
 """The cold first generation is the same for every variant, whatever is measured after it."""
+
+_OF_A_CASE: Final = (say.Generate, say.Force, say.Weigh)
+"""Requests whose refusal costs one case and not the variant."""
 
 
 class Loop:
@@ -68,9 +71,7 @@ class Loop:
 
     def answer(self, request: say.Request) -> say.Reply:
         """Return the answer to *request*; an engine's refusal is an answer too."""
-        refusal: type[EngineError] = (
-            CaseError if isinstance(request, (say.Generate, say.Force)) else LoadError
-        )
+        refusal: type[EngineError] = CaseError if isinstance(request, _OF_A_CASE) else LoadError
         try:
             with self._warnings:
                 return self._obey(request)
@@ -90,6 +91,8 @@ class Loop:
                 return self._generate(request)
             case say.Force():
                 return self._force(request)
+            case say.Weigh():
+                return self._weigh(request)
             case say.Free():
                 return self._free()
 
@@ -224,6 +227,13 @@ class Loop:
             return say.Forced(seen=None)
         gc.collect()
         return say.Forced(seen=forced_pass(engine, request, self._facts))
+
+    def _weigh(self, request: say.Weigh) -> say.Weighed:
+        engine = self._ready()
+        if not isinstance(engine, TeacherForcing):
+            return say.Weighed(logprobs=None)
+        gc.collect()
+        return say.Weighed(logprobs=choice_logprobs(engine, request, self._facts))
 
     def _free(self) -> say.Freed:
         assert self._life is not None, "free comes after load"

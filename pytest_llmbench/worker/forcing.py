@@ -10,7 +10,7 @@ from pytest_llmbench.engines import Encoded, Engine, TeacherForcing
 from pytest_llmbench.errors import CaseError, OtherTokensError
 
 if TYPE_CHECKING:
-    from pytest_llmbench.worker.messages import Force
+    from pytest_llmbench.worker.messages import Force, Weigh
 
 
 _MOST_ROWS: Final = 128
@@ -46,8 +46,8 @@ def forced_pass(engine: _Forcing, request: Force, facts: ModelFacts | None) -> F
         why = not_comparable(like.prompt_ids, like.text, prompt_ids, text)
         if why is not None:
             raise OtherTokensError(why)
-    _check_length(encoded, request, facts)
-    step = request.step or max(1, min(_MOST_ROWS, _BLOCK_NUMBERS // vocabulary))
+    _check_length(encoded, len(request.continuation), "the reference's text", facts)
+    step = request.step or _step(vocabulary)
     asked = None
     if like is not None:
         asked = np.frombuffer(like.kept_ids, IDS).reshape(len(request.continuation), -1)
@@ -71,11 +71,41 @@ def forced_pass(engine: _Forcing, request: Force, facts: ModelFacts | None) -> F
     )
 
 
-def _check_length(encoded: Encoded, request: Force, facts: ModelFacts | None) -> None:
+def choice_logprobs(
+    engine: _Forcing, request: Weigh, facts: ModelFacts | None
+) -> tuple[float, ...]:
+    """Return how probable *engine* finds each of the choices, nats: the sum over its tokens.
+
+    Raises:
+        CaseError: one has no token, does not fit into the context, or its logits are no numbers.
+    """
+    from pytest_llmbench.metrics.forced import reduced
+
+    encoded, step = engine.encode(request.messages, request.parameters), _step(engine.vocabulary())
+    found = []
+    for choice in request.choices:
+        ids = engine.ids_of(choice)
+        if not ids:
+            raise CaseError(f"the choice {choice!r} has no token under this model")
+        _check_length(encoded, len(ids), f"the choice {choice!r}", facts)
+        try:
+            seen = reduced(engine.forced_logits(encoded, ids, step=step), ids, keep=1)
+        except ValueError as exc:
+            raise CaseError(str(exc)) from exc
+        found.append(float(seen.token_logprobs.sum(dtype="f8")))
+    return tuple(found)
+
+
+def _step(vocabulary: int) -> int:
+    """Return how many tokens are computed at once, so that their logits take little memory."""
+    return max(1, min(_MOST_ROWS, _BLOCK_NUMBERS // vocabulary))
+
+
+def _check_length(encoded: Encoded, more: int, what: str, facts: ModelFacts | None) -> None:
     limit = None if facts is None else facts.context_tokens
-    tokens = (encoded.tokens or 0) + len(request.continuation)
+    tokens = (encoded.tokens or 0) + more
     if limit is not None and tokens > limit:
         raise CaseError(
-            f"prompt and the reference's text have {tokens} tokens, but the model's context is "
+            f"prompt and {what} have {tokens} tokens, but the model's context is "
             f"{limit}; shorten the prompt or lower max_new_tokens"
         )

@@ -28,7 +28,7 @@ from pytest_llmbench.worker.interpreter import check_interpreter
 from pytest_llmbench.worker.launch import START_TIMEOUT_S, Launched, launch
 from pytest_llmbench.worker.remote import FAILURES
 
-R = TypeVar("R", say.Started, say.Loaded, say.Generated, say.Forced, say.Freed)
+R = TypeVar("R", say.Started, say.Loaded, say.Generated, say.Forced, say.Weighed, say.Freed)
 
 _END_TIMEOUT_S = 5.0
 
@@ -148,6 +148,20 @@ class Worker:
             like=like,
         )
         return self._ask(request, say.Forced, doing, self.variant.round_timeout_s).seen
+
+    def weigh(
+        self,
+        messages: tuple[Message, ...],
+        parameters: Parameters,
+        choices: tuple[str, ...],
+        doing: str,
+    ) -> tuple[float, ...] | None:
+        """Return the log-probability of each of *choices* as the answer, nats.
+
+        ``None`` where the engine can't tell; *doing* names it in errors.
+        """
+        request = say.Weigh(messages=messages, parameters=parameters, choices=choices)
+        return self._ask(request, say.Weighed, doing, self.variant.round_timeout_s).logprobs
 
     def free(self) -> say.Freed:
         """Release the model."""

@@ -75,6 +75,14 @@ class Force(_Said, frozen=True, kw_only=True):
     like: ForcedPass | None
 
 
+class Weigh(_Said, frozen=True, kw_only=True):
+    """Say how probable each of several answers to a prompt is."""
+
+    messages: tuple[Message, ...]
+    parameters: Parameters
+    choices: tuple[str, ...]
+
+
 class Free(_Said, frozen=True, kw_only=True):
     """Release the model."""
 
@@ -117,6 +125,12 @@ class Forced(_Said, frozen=True, kw_only=True):
     """How probable it is; ``None`` where the engine can't tell."""
 
     seen: ForcedPass | None
+
+
+class Weighed(_Said, frozen=True, kw_only=True):
+    """The log-probability of each answer, nats; ``None`` where the engine can't tell."""
+
+    logprobs: tuple[float, ...] | None
 
 
 class Freed(_Said, frozen=True, kw_only=True):
@@ -191,8 +205,8 @@ class Told(_Said, frozen=True, kw_only=True):
     lines: tuple[str, ...]
 
 
-Request = Start | Load | Generate | Force | Free
-Reply = Started | Loaded | Generated | Forced | Freed | Refused
+Request = Start | Load | Generate | Force | Weigh | Free
+Reply = Started | Loaded | Generated | Forced | Weighed | Freed | Refused
 Errand = Watch | Suspend | Resume | Settle | AskEnd | Kill
 
 _encoder = msgspec.msgpack.Encoder()

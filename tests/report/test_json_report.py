@@ -108,6 +108,8 @@ def test_a_case():
         "drift": None,
         "no_drift": None,
         "no_similarity": None,
+        "choices": {},
+        "no_score": None,
         "verdicts": [
             {"metric": "itl_s", "kind": "regressed", "sentence": regressed().sentence, "p": None},
         ],
