@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_llmbench.domain.drift import Drift, ForcedPass
+from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import Measured
 from pytest_llmbench.domain.trace import Trace
 from pytest_llmbench.metrics.alike import first_difference
+from pytest_llmbench.metrics.departures import departures
 from pytest_llmbench.metrics.forced import IDS, LOGPROBS
 
 Floats = NDArray[np.float64]
@@ -123,7 +125,22 @@ def text_metrics(reference: Trace, trace: Trace) -> dict[str, Measured]:
         values["prefix_match_tokens"] = float(first_difference(one, other))
     if reference.output_tokens and trace.output_tokens is not None:
         values["length_ratio"] = trace.output_tokens / reference.output_tokens
+    values["departures"] = float(len(departures(reference, trace)))
     return _measured(values)
+
+
+def own_noise(reference: ForcedPass, again: ForcedPass) -> dict[str, float]:
+    """Return how far the reference is from itself, computed in other blocks, by each metric.
+
+    That much is no drift: a batch of another size adds up in another order. In the metric's unit,
+    at least 0.
+    """
+    metrics = drift_metrics(drift("", reference, again))
+    return {
+        name: abs(measured.value - undrifted)
+        for name, measured in metrics.items()
+        if (undrifted := CATALOGUE[name].undrifted) is not None
+    }
 
 
 def _measured(values: Mapping[str, float]) -> dict[str, Measured]:

@@ -164,7 +164,7 @@ class Run:
             record, verdicts = self._measured(case, (marked, gates))
             benchmark.judged.append((record, verdicts))
             if record.error is not None:
-                self._fail(case.key, verdicts, None)
+                self._fail(case.key, verdicts)
             return Result(record, self.bench.variants.get(case.variant))
 
         benchmark = Benchmark(request.param, item.name, measure)
@@ -186,7 +186,7 @@ class Run:
     def run_case(self, case: Case) -> None:
         """Measure and judge *case* for an item without Python."""
         record, verdicts = self._measured(case, ())
-        self._fail(case.key, verdicts, record.text, record.original)
+        self._fail(case.key, verdicts, record)
 
     def run_life(self, variant: str) -> None:
         """Judge *variant* as a whole, then free it and judge its life."""
@@ -194,7 +194,7 @@ class Run:
             record, verdicts = self.session.life(variant)
         except EngineNotInstalledError as exc:
             self._absent(exc)
-        self._fail(record.id, verdicts, None)
+        self._fail(record.id, verdicts)
 
     def judge_test(self, item: pytest.Item) -> None:
         """Fail a Python test that passed so far, where what it measured says so."""
@@ -208,19 +208,18 @@ class Run:
                 pytrace=False,
             )
         for record, verdicts in benchmark.judged:
-            self._fail(record.case.key, verdicts, record.text, record.original)
+            self._fail(record.case.key, verdicts, record)
 
     def _fail(
-        self,
-        name: str,
-        verdicts: Iterable[Verdict],
-        text: str | None,
-        original: str | None = None,
+        self, name: str, verdicts: Iterable[Verdict], record: CaseRecord | None = None
     ) -> None:
         """Fail the running test when any of *verdicts* has to, with what they say."""
         bad = failing(verdicts, self.settings.missing, self.settings.inconclusive)
-        if bad:
-            pytest.fail(failure_text(name, bad, text, original), pytrace=False)
+        if bad and record is None:
+            pytest.fail(failure_text(name, bad, None), pytrace=False)
+        elif bad and record is not None:
+            told = failure_text(name, bad, record.text, record.original, record.departures)
+            pytest.fail(told, pytrace=False)
 
     def finish(self, collected: Mapping[str, str] | None, *, stopped: bool) -> SessionRecord:
         """End every worker and return all that is kept.

@@ -141,6 +141,8 @@ def _case(judged: JudgedCase) -> dict[str, object]:
         "drift": _drift(record.drift),
         "no_drift": record.no_drift,
         "no_similarity": record.no_similarity,
+        "departures": record.departures,
+        "drift_noise": record.drift_noise,
         "choices": record.choices,
         "no_score": record.no_score,
         "verdicts": _verdicts(judged.verdicts),

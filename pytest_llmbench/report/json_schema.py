@@ -141,6 +141,9 @@ def _case() -> Schema:
         drift=_drift(),
         no_drift={"type": ["string", "null"]} | _said("Why there is none, where it was tried."),
         no_similarity={"type": ["string", "null"]} | _said("Why there is no similarity."),
+        departures={"type": "array", "items": _TEXT}
+        | _said("In which ways the text is of another kind than the reference's."),
+        drift_noise=_map("How far the reference is from itself, by metric of drift.", _NUMBER),
         choices=_map(
             "Log-probability of each of the prompt's choices, nats, where those decide its score.",
             _NUMBER,

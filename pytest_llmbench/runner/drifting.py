@@ -20,22 +20,28 @@ from pytest_llmbench.domain.record import CaseRecord, Measured
 from pytest_llmbench.domain.similarity import Similarity
 from pytest_llmbench.domain.trace import Trace
 from pytest_llmbench.errors import EngineError, OtherTokensError, SimilarityError, WorkerError
-from pytest_llmbench.metrics.drift import drift, drift_metrics, text_metrics
+from pytest_llmbench.metrics.departures import departures
+from pytest_llmbench.metrics.drift import drift, drift_metrics, own_noise, text_metrics
 from pytest_llmbench.runner.lives import Lives
 from pytest_llmbench.runner.plan import Plan
 from pytest_llmbench.worker.embedder import Embedder
+
+_OTHER_STEP: Final = 5
+"""Tokens at once when the reference is asked again: other blocks than are usual anywhere."""
 
 
 class _Original(NamedTuple):
     """A text that the cases *waiting* are held against.
 
-    *seen* is ``None`` where its engine can't tell, and *why* says so.
+    *seen* is ``None`` where its engine can't tell, and *why* says so; *noise* is how far it is from
+    itself, by each metric.
     """
 
     variant: str
     trace: Trace
     seen: ForcedPass | None
     why: str | None
+    noise: dict[str, float]
     waiting: set[str]
 
 
@@ -93,9 +99,15 @@ class Drifting:
             seen, why = self._pass(case, trace.token_ids, None)
         except OtherTokensError as exc:  # of its own text: the engine's own figures disagree
             seen, why = None, str(exc)
+        noise = {} if seen is None else self._noise(case, trace.token_ids, seen)
         self._originals[case.key] = _Original(
-            case.variant, trace, seen, why, {each.key for each in followers}
+            case.variant, trace, seen, why, noise, {each.key for each in followers}
         )
+
+    def _noise(self, case: Case, text: tuple[int, ...], seen: ForcedPass) -> dict[str, float]:
+        """Return how far *case*'s variant is from itself when it computes in other blocks."""
+        again, _ = self._pass(case, text, seen, step=_OTHER_STEP)
+        return {} if again is None else own_noise(seen, again)
 
     def _compared(self, record: CaseRecord, original: _Original) -> CaseRecord:
         case, trace = record.case, record.rounds[-1].trace
@@ -121,6 +133,8 @@ class Drifting:
             no_similarity=no_similarity,
             original=original.trace.text,
             original_key=self._key(original),
+            departures=departures(original.trace, trace),
+            drift_noise=original.noise if found is not None else {},
         )
 
     def _key(self, original: _Original) -> str:
@@ -155,7 +169,12 @@ class Drifting:
             self._embedder.close()
 
     def _pass(
-        self, case: Case, text: tuple[int, ...], like: ForcedPass | None
+        self,
+        case: Case,
+        text: tuple[int, ...],
+        like: ForcedPass | None,
+        *,
+        step: int | None = None,
     ) -> tuple[ForcedPass | None, str | None]:
         """Return how probable *case*'s variant finds *text*, or why that is not known.
 
@@ -171,7 +190,7 @@ class Drifting:
             self._lives.focus(live)
             try:
                 seen = live.worker.force(
-                    case.prompt.messages, case.parameters, text, doing, like=like
+                    case.prompt.messages, case.parameters, text, doing, like=like, step=step
                 )
             except OtherTokensError:
                 raise
@@ -193,7 +212,9 @@ def carried(before: CaseRecord, after: CaseRecord) -> CaseRecord:
     return _with(after, metrics, **{name: getattr(before, name) for name in _ABOUT})
 
 
-_ABOUT: Final = ("drift", "no_drift", "no_similarity", "original", "original_key")
+_ABOUT: Final = (
+    "drift", "no_drift", "no_similarity", "original", "original_key", "departures", "drift_noise",
+)  # fmt: skip
 """What a record says of the text that it is held against, beside metrics."""
 
 

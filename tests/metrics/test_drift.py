@@ -15,6 +15,7 @@ from pytest_llmbench.metrics.drift import (
     drift,
     drift_metrics,
     not_comparable,
+    own_noise,
     text_metrics,
 )
 from pytest_llmbench.metrics.forced import IDS, LOGPROBS, reduced
@@ -163,11 +164,20 @@ def test_metrics_of_texts() -> None:
     one = token_trace(text="a b c")
     other = token_trace(text="a b d", token_ids=(0, 1, 7), output_tokens=6)
     same = {n: m.value for n, m in text_metrics(one, one).items()}
-    assert same == {"exact_match": 1.0, "prefix_match_tokens": 3.0, "length_ratio": 1.0}
+    ratio = {"length_ratio": 1.0, "departures": 0.0}
+    assert same == {"exact_match": 1.0, "prefix_match_tokens": 3.0, **ratio}
     apart = {n: m.value for n, m in text_metrics(one, other).items()}
-    assert apart == {"exact_match": 0.0, "prefix_match_tokens": 2.0, "length_ratio": 2.0}
+    assert apart == {
+        "exact_match": 0.0,
+        "prefix_match_tokens": 2.0,
+        "length_ratio": 2.0,
+        "departures": 0.0,
+    }
     served = token_trace(text="a b c", token_ids=(), output_tokens=None)
-    assert {n: m.value for n, m in text_metrics(one, served).items()} == {"exact_match": 1.0}
+    assert {n: m.value for n, m in text_metrics(one, served).items()} == {
+        "exact_match": 1.0,
+        "departures": 0.0,
+    }
 
 
 @pytest.mark.parametrize(
@@ -175,3 +185,17 @@ def test_metrics_of_texts() -> None:
 )
 def test_how_much_is_common(one, other, common: int) -> None:
     assert first_difference(one, other) == common
+
+
+def test_how_far_the_reference_is_from_itself() -> None:
+    logits = some_logits()
+    tokens = logits.argmax(axis=1)
+    one = seen(logits, tokens)
+    again = seen(logits + 0.01 * some_logits(scale=1.0), tokens, asked=one)
+    noise = own_noise(one, again)
+    assert noise["kl_mean"] == drift_metrics(drift("", one, again))["kl_mean"].value > 0
+    assert noise["ppl_ratio"] == abs(drift_metrics(drift("", one, again))["ppl_ratio"].value - 1)
+    assert set(noise) == {
+        "kl_mean", "kl_p99", "kl_max", "top1_agreement", "delta_p_rms", "ppl_ratio",
+    }  # fmt: skip
+    assert set(own_noise(one, one).values()) == {0.0}

@@ -108,6 +108,8 @@ def test_a_case():
         "drift": None,
         "no_drift": None,
         "no_similarity": None,
+        "departures": [],
+        "drift_noise": {},
         "choices": {},
         "no_score": None,
         "verdicts": [

@@ -33,8 +33,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Let workers tell probabilities; who was asked, in order."""
     names: list[str] = []
 
-    def force(self, _messages, _parameters, continuation, _doing, *, like=None):
-        names.append(f"{self.variant.id}{'' if like is None else ' of the same'}")
+    def force(self, _messages, _parameters, continuation, _doing, *, like=None, step=None):
+        again = "" if step is None else " in other blocks"
+        names.append(f"{self.variant.id}{'' if like is None else ' of the same'}{again}")
         return seen(self.variant.id, continuation)
 
     monkeypatch.setattr(FakeWorker, "force", force)
@@ -46,13 +47,13 @@ def test_the_reference_is_asked_first_and_the_others_of_the_same_tokens(
 ) -> None:
     bench, _ = make_bench([AP, BP, AQ, BQ], BOTH, plan=REFERENCE)
     bench.measure(BP)
-    assert asked == ["a", "b of the same"]
+    assert asked == ["a", "a of the same in other blocks", "b of the same"]
     assert bench.cases[BP.key].drift.to == "a"
     assert set(DRIFT) < set(bench.cases[BP.key].metrics)
     assert bench.cases[BP.key].metrics["tokens_match"].value == 1
     assert bench.cases[AP.key].drift is None
     bench.measure(BQ)
-    assert len(asked) == 4
+    assert len(asked) == 6
 
 
 def test_a_reference_of_another_crew_is_remembered(make_bench: MakeBench, asked: list[str]) -> None:
@@ -61,7 +62,7 @@ def test_a_reference_of_another_crew_is_remembered(make_bench: MakeBench, asked:
     bench.measure(AP)
     bench.lives.end("a")
     assert bench.measure(BP).drift is not None
-    assert asked == ["a", "b of the same"]
+    assert asked == ["a", "a of the same in other blocks", "b of the same"]
 
 
 def test_without_the_reference_s_case_there_is_none(
@@ -89,7 +90,7 @@ def test_a_second_look_keeps_what_was_found(make_bench: MakeBench, asked: list[s
     assert len(after.rounds) == 2 * len(before.rounds)
     assert after.drift == before.drift
     assert all(after.metrics[name] == before.metrics[name] for name in DRIFT)
-    assert len(asked) == 2
+    assert len(asked) == 3
     assert list(after.metrics) == list(before.metrics), "in the catalogue's order"
 
 
@@ -111,14 +112,14 @@ def test_a_twin_s_text_is_what_a_variant_is_held_against(
     plan = {"twins": {"b": "a"}, "crews": (("b", "a"),)}
     bench, _ = make_bench([BP], BOTH, plan=plan)
     assert bench.measure(BP).drift.to == "a"
-    assert asked == ["a", "b of the same"]
+    assert asked == ["a", "a of the same in other blocks", "b of the same"]
 
 
 @pytest.mark.parametrize("name", ["a", "b"])
 def test_what_is_refused_costs_the_drift_alone(
     make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    def force(self, _messages, _parameters, continuation, _doing, *, like=None):
+    def force(self, _messages, _parameters, continuation, _doing, *, like=None, step=None):
         if self.variant.id == name:
             raise CaseError(f"{name} has no memory for it")
         return seen(self.variant.id, continuation)
@@ -136,7 +137,7 @@ def test_what_is_refused_costs_the_drift_alone(
 def test_who_dies_of_it_keeps_what_was_measured(
     make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def force(self, _messages, _parameters, continuation, _doing, *, like=None):
+    def force(self, _messages, _parameters, continuation, _doing, *, like=None, step=None):
         if self.variant.id == "b":
             self.lost = True
             raise WorkerCrashedError("variant 'b' lost its process (SIGKILL)")
@@ -152,8 +153,8 @@ def test_who_dies_of_it_keeps_what_was_measured(
 
 
 def test_other_tokens_are_a_finding(make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def force(self, _messages, _parameters, continuation, _doing, *, like=None):
-        if like is not None:
+    def force(self, _messages, _parameters, continuation, _doing, *, like=None, step=None):
+        if like is not None and self.variant.id == "b":
             raise OtherTokensError("its prompt has other tokens")
         return seen(self.variant.id, continuation)
 
