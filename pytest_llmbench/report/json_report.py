@@ -161,6 +161,7 @@ def _drift(found: Drift | None) -> dict[str, object] | None:
         "kl": [_digits(nats) for nats in found.kl],
         "agrees": found.agrees,
         "delta_p": [_digits(change) for change in found.delta_p],
+        "truncated": found.truncated,
     }
 
 

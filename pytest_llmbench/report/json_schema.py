@@ -165,6 +165,8 @@ def _drift() -> Schema:
         kl=numbers | _said("Divergence from that variant's probabilities, nats."),
         agrees={"type": "array", "items": {"type": "boolean"}}
         | _said("Whether both find the same token the most probable."),
+        truncated={"type": "boolean"}
+        | _said("Whether a server told its most probable tokens alone, of a text of its own."),
         delta_p=numbers | _said("Probability of the token, less that by the other variant."),
     )
     return {"anyOf": [known, {"type": "null"}]}

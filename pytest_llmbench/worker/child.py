@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from pytest_llmbench.domain.case import Parameters
+from pytest_llmbench.domain.drift import Position
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.trace import Life, Memory, Trace
@@ -26,6 +27,7 @@ from pytest_llmbench.engines import (
     Served,
     Stamps,
     TeacherForcing,
+    TopLogprobs,
 )
 from pytest_llmbench.engines.registry import check_keys, start_engine
 from pytest_llmbench.errors import CaseError, EngineError, LoadError
@@ -35,7 +37,7 @@ from pytest_llmbench.probes.host_memory import read_host_memory
 from pytest_llmbench.probes.memory import memory_pass, read_memory
 from pytest_llmbench.probes.nvml import Gpu, Nvml, gpus_in_use
 from pytest_llmbench.worker import messages as say
-from pytest_llmbench.worker.forcing import choice_logprobs, forced_pass
+from pytest_llmbench.worker.forcing import Forcing, choice_logprobs, forced_pass, most_probable
 from pytest_llmbench.worker.warnings_seen import WarningsSeen
 
 FIRST_PROMPT: Final = (Message(role="user", content="Say hello in one short sentence."),)
@@ -44,7 +46,7 @@ FIRST_PARAMETERS: Final = Parameters(
 )
 """The cold first generation is the same for every variant, whatever is measured after it."""
 
-_OF_A_CASE: Final = (say.Generate, say.Force, say.Weigh)
+_OF_A_CASE: Final = (say.Generate, say.Force, say.Top, say.Weigh)
 """Requests whose refusal costs one case and not the variant."""
 
 
@@ -89,10 +91,9 @@ class Loop:
                 return self._load(request)
             case say.Generate():
                 return self._generate(request)
-            case say.Force():
-                return self._force(request)
-            case say.Weigh():
-                return self._weigh(request)
+            case say.Force() | say.Top() | say.Weigh():
+                gc.collect()
+                return self._probabilities(request)
             case say.Free():
                 return self._free()
 
@@ -221,19 +222,24 @@ class Loop:
             timings=generation.timings,
         )
 
-    def _force(self, request: say.Force) -> say.Forced:
-        engine = self._ready()
-        if not isinstance(engine, TeacherForcing):
-            return say.Forced(seen=None)
-        gc.collect()
-        return say.Forced(seen=forced_pass(engine, request, self._facts))
+    def _probabilities(self, request: say.Force | say.Top | say.Weigh) -> say.Reply:
+        engine, facts = self._ready(), self._facts
+        can: Forcing | None = engine if isinstance(engine, TeacherForcing) else None
+        match request:
+            case say.Force():
+                return say.Forced(seen=None if can is None else forced_pass(can, request, facts))
+            case say.Weigh():
+                found = None if can is None else choice_logprobs(can, request, facts)
+                return say.Weighed(logprobs=found)
+            case say.Top():
+                told = self._top(request) if can is None else most_probable(can, request, facts)
+                return say.Topped(positions=told)
 
-    def _weigh(self, request: say.Weigh) -> say.Weighed:
+    def _top(self, request: say.Top) -> tuple[Position, ...] | None:
         engine = self._ready()
-        if not isinstance(engine, TeacherForcing):
-            return say.Weighed(logprobs=None)
-        gc.collect()
-        return say.Weighed(logprobs=choice_logprobs(engine, request, self._facts))
+        if not isinstance(engine, TopLogprobs):
+            return None
+        return engine.top_logprobs(request.messages, request.parameters)
 
     def _free(self) -> say.Freed:
         assert self._life is not None, "free comes after load"

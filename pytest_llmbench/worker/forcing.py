@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, Protocol
 
-from pytest_llmbench.domain.drift import ForcedPass
+from pytest_llmbench.domain.drift import ForcedPass, Position
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.engines import Encoded, Engine, TeacherForcing
 from pytest_llmbench.errors import CaseError, OtherTokensError
 
 if TYPE_CHECKING:
-    from pytest_llmbench.worker.messages import Force, Weigh
+    from pytest_llmbench.worker.messages import Force, Top, Weigh
+
+TOLD: Final = 20
+"""Tokens of a place: as many as servers tell."""
 
 
 _MOST_ROWS: Final = 128
@@ -19,11 +25,11 @@ _BLOCK_NUMBERS: Final = 2**20
 they keep, and it would count as the memory of the next case."""
 
 
-class _Forcing(Engine, TeacherForcing, Protocol):
+class Forcing(Engine, TeacherForcing, Protocol):
     """An engine that can."""
 
 
-def forced_pass(engine: _Forcing, request: Force, facts: ModelFacts | None) -> ForcedPass:
+def forced_pass(engine: Forcing, request: Force, facts: ModelFacts | None) -> ForcedPass:
     """Return how probable *engine* finds the continuation of *request*.
 
     Raises:
@@ -71,9 +77,7 @@ def forced_pass(engine: _Forcing, request: Force, facts: ModelFacts | None) -> F
     )
 
 
-def choice_logprobs(
-    engine: _Forcing, request: Weigh, facts: ModelFacts | None
-) -> tuple[float, ...]:
+def choice_logprobs(engine: Forcing, request: Weigh, facts: ModelFacts | None) -> tuple[float, ...]:
     """Return how probable *engine* finds each of the choices, nats: the sum over its tokens.
 
     Raises:
@@ -94,6 +98,51 @@ def choice_logprobs(
             raise CaseError(str(exc)) from exc
         found.append(float(seen.token_logprobs.sum(dtype="f8")))
     return tuple(found)
+
+
+def most_probable(
+    engine: Forcing, request: Top, facts: ModelFacts | None
+) -> tuple[Position, ...] | None:
+    """Return the :data:`TOLD` most probable tokens at each place of the engine's own text.
+
+    ``None`` without a text. Raises as :func:`forced_pass`.
+    """
+    from pytest_llmbench.metrics.forced import reduced
+
+    if not request.continuation:
+        return None
+    encoded, ids = engine.encode(request.messages, request.parameters), request.continuation
+    _check_length(encoded, len(ids), "its text", facts)
+    try:
+        blocks = engine.forced_logits(encoded, ids, step=_step(engine.vocabulary()))
+        seen = reduced(blocks, ids, keep=TOLD)
+    except ValueError as exc:
+        raise CaseError(str(exc)) from exc
+    read = functools.cache(functools.partial(_read_alone, engine))
+    return tuple(
+        Position(logprobs=joined((read(int(token)), float(logprob)) for token, logprob in row))
+        for row in map(zip, seen.kept_ids, seen.kept_logprobs)
+    )
+
+
+def joined(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """Return log-probabilities by text; those of one text are added up as probabilities."""
+    found: dict[str, float] = {}
+    for text, logprob in pairs:
+        before = found.get(text)
+        found[text] = (
+            logprob
+            if before is None
+            else max(before, logprob) + math.log1p(math.exp(-abs(before - logprob)))
+        )
+    return found
+
+
+def _read_alone(engine: Forcing, token: int) -> str:
+    """Return how *token* reads after another: at the start, some tokenizers drop its space."""
+    before = engine.ids_of("a")
+    text, start = engine.text_of((*before, token)), engine.text_of(before)
+    return text.removeprefix(start) if text.startswith(start) else engine.text_of((token,))
 
 
 def _step(vocabulary: int) -> int:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmbench.domain.drift import Drift, ForcedPass
+from pytest_llmbench.domain.drift import Drift, ForcedPass, Position
 from pytest_llmbench.metrics.alike import first_difference
 from pytest_llmbench.metrics.drift import (
     drift,
@@ -17,6 +17,7 @@ from pytest_llmbench.metrics.drift import (
     not_comparable,
     own_noise,
     text_metrics,
+    truncated_drift,
 )
 from pytest_llmbench.metrics.forced import IDS, LOGPROBS, reduced
 from tests.support import token_trace
@@ -199,3 +200,45 @@ def test_how_far_the_reference_is_from_itself() -> None:
         "kl_mean", "kl_p99", "kl_max", "top1_agreement", "delta_p_rms", "ppl_ratio",
     }  # fmt: skip
     assert set(own_noise(one, one).values()) == {0.0}
+
+
+def places(logprobs: np.ndarray, told: int) -> list[Position]:
+    rows = [np.argsort(-row)[:told] for row in logprobs]
+    return [
+        Position(logprobs={f"t{token}": float(row[token]) for token in best})
+        for row, best in zip(logprobs, rows, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("told", [2, 5, 20, 40])
+def test_what_servers_tell_bounds_the_divergence_from_below(told: int) -> None:
+    p, q = (some_logits(rows=8) for _ in range(2))
+    q[:5] = p[:5] + 0.1 * q[:5]  # alike at first
+    whole_kl = whole(p, q)
+    found = truncated_drift("base", places(log_softmax(p), told), places(log_softmax(q), told))
+    assert found is not None
+    assert found.truncated
+    same = int(np.argmin(p.argmax(axis=1) == q.argmax(axis=1)))
+    assert len(found.kl) == same + 1, "as far as both say the same, and one token more"
+    assert found.agrees == (*[True] * same, False)
+    assert (np.array(found.kl) <= whole_kl[: same + 1] + 1e-9).all()
+    if told == 40:
+        assert found.kl == pytest.approx(whole_kl[: same + 1])
+        chosen = p.argmax(axis=1)[: same + 1]
+        change = [log_softmax(q)[i, t] - log_softmax(p)[i, t] for i, t in enumerate(chosen)]
+        assert found.delta_logp == pytest.approx(change)
+
+
+def test_of_texts_that_are_told_nowhere_nothing_is_known() -> None:
+    assert truncated_drift("base", [], [Position(logprobs={"a": -1.0})]) is None
+
+
+def test_a_token_that_a_server_does_not_tell_is_at_most_its_last() -> None:
+    one, other = (
+        Position(logprobs=told) for told in ({"a": -0.1, "b": -3.0}, {"b": -0.1, "c": -4.0})
+    )
+    found = truncated_drift("base", [one], [other])
+    assert found is not None
+    assert found.delta_logp == pytest.approx((-3.9,))
+    assert found.agrees == (False,)
+    assert found.kl[0] > 0

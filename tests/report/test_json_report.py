@@ -323,5 +323,6 @@ def test_drift_is_told_token_by_token():
         "kl": [0.0001235, 0.5],
         "agrees": [True, False],
         "delta_p": [0.0, -0.25],
+        "truncated": False,
     }
     assert (told["no_drift"], told["no_similarity"]) == (None, "nobody asked")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from pytest_llmbench.domain.drift import ForcedPass
+from pytest_llmbench.domain.drift import ForcedPass, Position
+from pytest_llmbench.engines import engine_entry
+from pytest_llmbench.engines.registry import BUILT_IN
 from pytest_llmbench.errors import CaseError, OtherTokensError, WorkerCrashedError
 from pytest_llmbench.metrics.forced import reduced
 from tests.metrics.test_drift import some_logits
@@ -200,3 +202,63 @@ def test_the_key_is_of_model_and_text(make_bench: MakeBench, asked: list[str]) -
         bench, _ = make_bench([AP, BP], BOTH, plan={"reference": reference})
         keys.append(bench.measure(cases[other]).original_key)
     assert keys[0] == keys[1] != keys[2]
+
+
+SAID = {
+    "a": (Position(logprobs={"one": -0.1, "two": -3.0}), Position(logprobs={"x": -0.2, "y": -2.0})),
+    "b": (Position(logprobs={"one": -0.2, "two": -2.0}), Position(logprobs={"y": -0.2, "x": -2.0})),
+}
+
+
+@pytest.mark.parametrize("servers", ["a", "b", "ab"])
+def test_a_server_s_most_probable_tokens_are_compared_as_far_as_both_say_the_same(
+    make_bench: MakeBench, asked: list[str], monkeypatch: pytest.MonkeyPatch, servers: str
+) -> None:
+    def force(self, _messages, _parameters, continuation, _doing, *, like=None, step=None):
+        return None if self.variant.id in servers else seen(self.variant.id, continuation)
+
+    def top(self, _messages, _parameters, continuation, _doing):
+        asked.append(f"top of {self.variant.id}")
+        return SAID[self.variant.id]
+
+    monkeypatch.setattr(FakeWorker, "force", force)
+    monkeypatch.setattr(FakeWorker, "top", top, raising=False)
+    bench, _ = make_bench([AP, BP], BOTH, plan=REFERENCE)
+    monkeypatch.setattr(bench._drifting, "_forces", lambda case: case.variant not in servers)
+    record = bench.measure(BP)
+    assert asked == ["top of a", "top of b"]
+    assert record.drift.truncated
+    assert record.drift.agrees == (True, False)
+    assert record.no_drift is None
+    assert record.metrics["prefix_match_tokens"].value == 1
+    assert set(DRIFT) < set(record.metrics)
+    assert "tokens_match" not in record.metrics, "of a server's tokens nothing is known"
+
+
+def test_a_server_that_refuses_has_its_text_compared_and_says_why(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def top(self, *_):
+        if self.variant.id == "b":
+            raise CaseError("the server answered 400: no logprobs here")
+        return SAID["a"]
+
+    monkeypatch.setattr(FakeWorker, "top", top, raising=False)
+    bench, _ = make_bench([AP, BP], BOTH, plan=REFERENCE)
+    monkeypatch.setattr(bench._drifting, "_forces", lambda case: case.variant != "b")
+    record = bench.measure(BP)
+    assert record.no_drift == "the server answered 400: no logprobs here"
+    assert record.metrics["exact_match"].value == 1
+    assert "kl_mean" not in record.metrics
+
+
+def test_which_engines_take_a_text_is_known_before(make_bench: MakeBench) -> None:
+    told = {name: engine_entry(name).forces() for name in BUILT_IN}
+    assert told == {
+        "transformers": True,
+        "llama-cpp": True,
+        "mlx": True,
+        "openai": False,
+        "ollama": False,
+        "scripted": True,
+    }
