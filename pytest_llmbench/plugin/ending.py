@@ -110,7 +110,11 @@ class Ending:
         saved_at = datetime.now(UTC).replace(microsecond=0).isoformat()
         try:
             said = self._run.baseline.write(
-                record, saved_at, failed=failed, machine=self._run.bench.machine
+                record,
+                saved_at,
+                failed=failed,
+                machine=self._run.bench.machine,
+                originals=self._run.bench.originals,
             )
         except LlmbenchError as exc:
             self._problems.append(str(exc))

@@ -102,6 +102,8 @@ class Run:
             comparing=not self.settings.no_compare,
             twins=self.other.twins if self.other else {},
             other_context=self.other.context if self.other else {},
+            kept=self.baseline.originals,
+            keep=self.config.keep_reference and bool(self.settings.writes),
         )
 
     @property
@@ -110,6 +112,15 @@ class Run:
         return (
             () if self.other is None else (f"side by side with {self.other.name}", *self.other.said)
         )
+
+    @property
+    def said_of_reference(self) -> tuple[str, ...]:
+        """That drift is from a text that was kept, as a line, where the reference is left out."""
+        kept, reference = self.baseline.originals, self.config.reference
+        if kept is None or reference in self.variants or kept.reference != reference:
+            return ()
+        since = f"its texts of {kept.saved_at[:10]}, kept with the baseline {self.baseline.name!r}"
+        return (f"{reference} is not measured: the others are held against {since}",)
 
     @property
     def nothing_beside(self) -> str | None:
