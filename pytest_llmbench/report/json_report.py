@@ -18,10 +18,10 @@ from pytest_llmbench.domain.drift import Drift
 from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import JudgedCase, JudgedVariant, Measured, SessionRecord
 from pytest_llmbench.domain.verdict import Verdict
-from pytest_llmbench.report.files import check_place, write_file
+from pytest_llmbench.report.files import write_file
 from pytest_llmbench.report.json_schema import SCHEMA_VERSION, results_schema
 
-__all__ = ["check_json_path", "results_schema", "session_document", "write_json"]
+__all__ = ["results_schema", "session_document", "write_json"]
 
 FLAG: Final = "--llmbench-json"
 
@@ -52,15 +52,6 @@ def write_json(path: Path, record: SessionRecord) -> None:
     text = json.dumps(session_document(record), indent=2, ensure_ascii=False, allow_nan=False)
     # A lone surrogate has no UTF-8; it is written as its escape, which is JSON's as well.
     write_file(path, f"{text}\n", FLAG)
-
-
-def check_json_path(path: Path) -> None:
-    """Check that *path* can be written, before anything is measured; leaves nothing behind.
-
-    Raises:
-        ConfigError: it is no place for a file, or not ours to write.
-    """
-    check_place(path, FLAG)
 
 
 def _variant(judged: JudgedVariant) -> dict[str, object]:

@@ -14,11 +14,16 @@ from pytest_llmbench.domain.drift import Drift
 from pytest_llmbench.domain.record import Measured, Readings, Relative
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.errors import ConfigError
-from pytest_llmbench.report.json_report import check_json_path, session_document, write_json
+from pytest_llmbench.report.files import check_place
+from pytest_llmbench.report.json_report import session_document, write_json
 
 from .facts import HOSTILE, case, example, life, measured, ok, regressed, session, verdict
 
 KEY = "exo-five/base-fp16-sum-n64-t0"
+
+
+def check_json_path(path):
+    check_place(path, "--llmbench-json")
 
 
 def only_case(*args, **kwargs):
