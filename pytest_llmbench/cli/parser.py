@@ -34,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_list(commands)
     _add_show(commands)
     _add_doctor(commands)
+    _add_export(commands)
     _add_schema(commands)
     _add_selftest(commands)
     return parser
@@ -99,6 +100,25 @@ def _add_doctor(commands: Any) -> None:
         commands, "doctor", "doctor", "say what is installed, what works, and what is missing"
     )
     _config(parser)
+
+
+def _add_export(commands: Any) -> None:
+    from pytest_llmbench.report.exports.registry import EXPORTS
+
+    parser = _command(commands, "export", "export", "write a session's results in another format")
+    parser.add_argument(
+        "record", metavar="RECORD", type=Path, help="what pytest --llmbench-json wrote"
+    )
+    parser.add_argument(
+        "--format",
+        required=True,
+        choices=[export.name for export in EXPORTS],
+        metavar="NAME",
+        help="; ".join(f"{export.name}: {export.what}" for export in EXPORTS),
+    )
+    parser.add_argument(
+        "--output", metavar="PATH", type=Path, help="a file (default: standard output)"
+    )
 
 
 def _add_schema(commands: Any) -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from pytest_llmbench.errors import ConfigError
 from pytest_llmbench.plugin.options import OPTIONS, POLICIES, Option
+from pytest_llmbench.report.choices import TableChoice, chosen
+from pytest_llmbench.report.exports.registry import EXPORTS
 from pytest_llmbench.runner.crews import Interleave
 from pytest_llmbench.units import parse_amount
 from pytest_llmbench.verdict.outcome import Policy
@@ -29,6 +31,8 @@ class Settings:
         rounds, warmup: ``None`` where not given, ``"auto"`` or a number.
         against: the interpreter or the git revision that is compared with side by side.
         save, replace: name of the baseline to write, or ``None``.
+        table: how the table looks.
+        exports: files to write by the name of their format.
         plant: planted slowdowns by variant, as shares.
     """
 
@@ -54,13 +58,21 @@ class Settings:
     missing: Policy
     inconclusive: Policy
     strict: bool
+    table: TableChoice
     json: Path | None
+    exports: dict[str, Path]
     plant: dict[str, float]
 
     @property
     def writes(self) -> str | None:
         """The name of the baseline that this run will write, if any."""
         return self.replace or self.save
+
+    @property
+    def outputs(self) -> tuple[tuple[str, Path], ...]:
+        """Every report that this run will write: the option, and the file."""
+        named = [("json", self.json), *self.exports.items()]
+        return tuple((f"--llmbench-{name}", path) for name, path in named if path is not None)
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -101,7 +113,13 @@ def read_settings(config: pytest.Config) -> Settings:
         missing=_policy(text("missing"), "--llmbench-missing"),
         inconclusive=_policy(text("inconclusive"), "--llmbench-inconclusive"),
         strict=bool(given["strict"]),
+        table=chosen(text("group"), text("columns"), text("sort")),
         json=parsed("json", Path),
+        exports={
+            export.name: path
+            for export in EXPORTS
+            if (path := parsed(export.name.replace("-", "_"), Path)) is not None
+        },
         plant=dict(_planted(text) for text in cast("list[str]", given["plant"])),
     )
     _check(settings)
@@ -139,6 +157,16 @@ def _check(settings: Settings) -> None:
         )
     if settings.against:
         _check_against(settings)
+    _check_outputs(settings)
+
+
+def _check_outputs(settings: Settings) -> None:
+    """Refuse to write two reports into one file."""
+    flags: dict[Path, str] = {}
+    for flag, path in settings.outputs:
+        other = flags.setdefault(path.resolve(), flag)
+        if other != flag:
+            raise ConfigError(f"{flag}={path}: {other} writes that file; name another one")
 
 
 def _check_against(settings: Settings) -> None:
