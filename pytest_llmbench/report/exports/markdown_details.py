@@ -13,6 +13,7 @@ from pytest_llmbench.report.exports.markdown_text import (
     block,
     code,
     code_cell,
+    number,
     row,
     table,
 )
@@ -80,7 +81,7 @@ def _example(case: CaseResult, what: str) -> str:
 
 def _amount(case: CaseResult, name: str) -> str:
     value = case.value(name)
-    return ABSENT if value is None else format_amount(value, CATALOGUE[name].unit)
+    return ABSENT if value is None else number(format_amount(value, CATALOGUE[name].unit))
 
 
 def _verdict(case: CaseResult) -> str:

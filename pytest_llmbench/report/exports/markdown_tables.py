@@ -9,18 +9,43 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
+from pytest_llmbench.domain.case import Parameters
 from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.similarity import SIMILARITY
 from pytest_llmbench.metrics.described import Described, described
-from pytest_llmbench.report.columns import DEFAULT, columns_named
+from pytest_llmbench.report.columns import columns_named
 from pytest_llmbench.report.exports.markdown_fit import Section
-from pytest_llmbench.report.exports.markdown_text import ABSENT, code, code_cell, row, table
+from pytest_llmbench.report.exports.markdown_text import (
+    ABSENT,
+    code,
+    code_cell,
+    number,
+    row,
+    table,
+)
 from pytest_llmbench.report.exports.result_rows import result_rows
 from pytest_llmbench.report.exports.results import CaseResult, Results, VariantResult
-from pytest_llmbench.report.rows import GROUPINGS, Grouping, Row
+from pytest_llmbench.report.rows import GROUPINGS, Row
 from pytest_llmbench.units import Unit, format_amount, format_percent
 
-_PERFORMANCE: Final = (*DEFAULT[:4], "speed", *DEFAULT[4:])
+_PERFORMANCE: Final = (
+    "verdict",
+    "decode_tps",
+    "speed",
+    "ttft_s",
+    "latency_s",
+    "output_tps",
+    "score",
+    "kl_mean",
+    SIMILARITY,
+    "rss_peak_bytes",
+    "device",
+    "load_s",
+)
+"""What pages show of a wide table without scrolling comes first."""
+
 _OF_LENGTH: Final = ("ttft_s", "latency_s", "decode_tps", "output_tps", "cases")
 _PRECISION: Final = ("quantization", "dtype")
 _LIFE: Final = (
@@ -54,13 +79,13 @@ def performance(results: Results) -> Section:
     keys = _with_values(_PERFORMANCE, found)
     names = ["variant", *([by] if by == "suite" else [])]
     facts = _facts(results)
-    headings = (*names, "device", "precision", *_headings(keys))
-    flags = (*(False for _ in names), False, False, *(True for _ in keys[:-1]), False)
+    headings = (*names, *_headings(keys), "runs on", "precision")
+    flags = (*(False for _ in (*names, "verdict")), *_all(keys[1:]), False, False)
     return Section(
         title="Performance",
         lead=table(headings, flags),
         body=tuple(
-            row((*_names(each, len(names)), *facts(each.variant), *_cells(each, keys)))
+            row((*_names(each, len(names)), *_cells(each, keys), *facts(each.variant)))
             for each in found
         ),
     )
@@ -123,25 +148,13 @@ def life(results: Results) -> Section | None:
 
 
 def by_length(results: Results) -> Section | None:
-    """Return speed by the longest output; ``None`` where all cases have one."""
-    lengths = {case.parameters.max_new_tokens for case in results.cases}
-    if len(lengths) < 2:
-        return None
-    return _swept(
-        results,
-        "By output length",
-        "max_new_tokens",
-        lambda case: str(case.parameters.max_new_tokens),
-    )
+    """Return speed by the longest output; ``None`` where no suite is asked for several."""
+    return _swept(results, "By output length", "max_new_tokens", lambda p: str(p.max_new_tokens))
 
 
 def by_temperature(results: Results) -> Section | None:
-    """Return speed by temperature; ``None`` where all cases have one."""
-    if len({case.parameters.temperature for case in results.cases}) < 2:
-        return None
-    return _swept(
-        results, "By temperature", "temperature", lambda case: f"{case.parameters.temperature:g}"
-    )
+    """Return speed by temperature; ``None`` where no suite has several."""
+    return _swept(results, "By temperature", "temperature", lambda p: f"{p.temperature:g}")
 
 
 def spread(results: Results) -> Section | None:
@@ -157,9 +170,10 @@ def spread(results: Results) -> Section | None:
         return None
     each = ("mean", "deviation", "range")
     headings = ("variant", "rounds", *(f"{what} {word}" for what in _VARIED for word in each))
+    said = "Of all timed rounds, those that other work disturbed among them."
     return Section(
         title="Spread over rounds",
-        lead=table(headings, (False, *_all(headings[1:]))),
+        lead=(said, "", *table(headings, (False, *_all(headings[1:])))),
         body=(*body,),
     )
 
@@ -180,11 +194,20 @@ def _varied(found: Described | None, unit: Unit) -> tuple[str, str, str]:
         format_amount(value, "count" if unit == "tok/s" else unit)
         for value in (found.mean, found.deviation, found.lowest, found.highest)
     )
-    return mean, deviation, f"{low} – {high}"
+    return number(mean), number(deviation), number(f"{low} – {high}")
 
 
-def _swept(results: Results, title: str, heading: str, by: Grouping) -> Section:
-    found = result_rows(results, by)
+def _swept(
+    results: Results, title: str, heading: str, of: Callable[[Parameters], str]
+) -> Section | None:
+    """Return a table of the suites that sweep over what *of* tells."""
+    values: dict[str, set[str]] = {}
+    for case in results.cases:
+        values.setdefault(case.suite, set()).add(of(case.parameters))
+    cases = tuple(case for case in results.cases if len(values[case.suite]) > 1)
+    if not cases:
+        return None
+    found = result_rows(replace(results, cases=cases), lambda case: of(case.parameters))
     keys = _with_values(_OF_LENGTH, found)
     headings = ("variant", heading, *_headings(keys))
     return Section(
@@ -200,8 +223,9 @@ def _swept(results: Results, title: str, heading: str, by: Grouping) -> Section:
 
 def _matrix(found: Sequence[Row], tasks: Sequence[str], key: str) -> list[str]:
     """Return a table of one column: variants down, tasks across."""
+    tasks = [t for t in tasks if any(r.label == t and r.value(key) is not None for r in found)]
     (column,) = columns_named([key], stacked=False)
-    cells = {(r.variant, r.label): column.cell(r) for r in found}
+    cells = {(r.variant, r.label): number(column.cell(r)) for r in found}
     names = dict.fromkeys(r.variant for r in found if r.label is not None)
     return [
         *table(("variant", *map(code_cell, tasks)), (False, *_all(tasks))),
@@ -245,7 +269,7 @@ def _headings(keys: Sequence[str]) -> tuple[str, ...]:
 
 
 def _cells(each: Row, keys: Sequence[str]) -> tuple[str, ...]:
-    return tuple(column.cell(each) for column in columns_named(keys, stacked=False))
+    return tuple(number(column.cell(each)) for column in columns_named(keys, stacked=False))
 
 
 def _amount(each: Row, metric: str) -> str:
@@ -264,7 +288,7 @@ def _lowest(results: Results, variant: str) -> float | None:
 
 
 def _shown(value: float | None, show: Callable[[float], str]) -> str:
-    return ABSENT if value is None else show(value)
+    return ABSENT if value is None else number(show(value))
 
 
 def _all(columns: Sequence[object]) -> tuple[bool, ...]:

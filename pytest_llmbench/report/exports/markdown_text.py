@@ -42,6 +42,11 @@ def code_cell(text: str, limit: int | None = LONGEST) -> str:
     return _BEFORE_BAR.sub(r"\\ ", code(text, limit)).replace("|", r"\|")
 
 
+def number(text: str) -> str:
+    """Return an amount so that it is not broken between number and unit."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def block(text: str, limit: int = LONGEST) -> str:
     """Return *text* as a fenced block, cut at *limit* characters and twelve lines."""
     lines = cut(plain(text), limit).split("\n")

@@ -177,7 +177,11 @@ def swept(**lists: tuple) -> str:
             told = msgspec.structs.replace(judged.record.case, parameters=parameters)
             record = msgspec.structs.replace(judged.record, case=told)
             cases.append(msgspec.structs.replace(judged, record=record))
-    return render(session_results(session(cases, [life()])))
+    return spaced(render(session_results(session(cases, [life()]))))
+
+
+def spaced(text: str) -> str:
+    return text.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_lengths_and_temperatures_have_tables_where_they_differ() -> None:
@@ -198,7 +202,7 @@ def test_tasks_have_tables_where_there_are_several() -> None:
         told = msgspec.structs.replace(judged.record.case, prompt=prompt)
         record = msgspec.structs.replace(judged.record, case=told)
         cases.append(msgspec.structs.replace(judged, record=record))
-    text = render(session_results(session(cases, [life()])))
+    text = spaced(render(session_results(session(cases, [life()]))))
     assert "| variant | `qa` | `coding` |" in text
     assert "| `base-fp16` | 100 % of 1 | 100 % of 1 |" in text
     assert "By task" not in render(results())
