@@ -117,10 +117,10 @@ class Ending:
         """Write the reports asked for, and add one to the summary of a CI step."""
         wanted = dict(self._run.settings.exports)
         summary = summary_file()
-        if summary is not None:
-            wanted = {name: path for name, path in wanted.items() if not _same(path, summary)}
         if not wanted and summary is None:
             return
+        if summary is not None and "markdown" in wanted and _same(wanted["markdown"], summary):
+            del wanted["markdown"]  # it would take the place of what other steps wrote there
         results = session_results(record)
         for name, path in wanted.items():
             try:

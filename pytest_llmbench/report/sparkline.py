@@ -23,14 +23,14 @@ def sparkline(values: Sequence[float | None]) -> str:
     known = [value for value in values if value is not None and math.isfinite(value)]
     if not known:
         return GAP * len(values)
-    low, high = min(known), max(known)
-    middle = (low + high) / 2
-    span = max(high - low, LEAST_SPAN * abs(middle))
-    return "".join(_bar(value, middle, span) for value in values)
+    low, high = min(known) / 2, max(known) / 2
+    middle = low + high
+    half = max(high - low, LEAST_SPAN * abs(middle) / 2)
+    return "".join(_bar(value, middle, half) for value in values)
 
 
-def _bar(value: float | None, middle: float, span: float) -> str:
+def _bar(value: float | None, middle: float, half: float) -> str:
     if value is None or not math.isfinite(value):
         return GAP
-    share = 0.5 if span == 0 else (value - middle) / span + 0.5
+    share = 0.5 if half == 0 else (value - middle) / half / 2 + 0.5
     return _BARS[min(len(_BARS) - 1, max(0, int(share * len(_BARS))))]
