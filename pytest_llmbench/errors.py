@@ -12,6 +12,7 @@ LlmbenchError
 │   ├── WorkerCrashedError
 │   └── WorkerTimeoutError
 ├── SimilarityError              texts could not be embedded, so that similarity is not known
+├── ScoringError                 an answer could not be scored: a scorer is broken, or not safe
 └── NotMeasuredError             a metric was asked for that this case does not have
 
 A message is one sentence or two: what was asked, what was found, what to type.
@@ -66,6 +67,10 @@ class WorkerTimeoutError(WorkerError):
 
 class SimilarityError(LlmbenchError):
     """Texts could not be embedded: the model can't be loaded, or its process is lost."""
+
+
+class ScoringError(LlmbenchError):
+    """An answer could not be scored: its scorer is broken, or nothing shuts in code here."""
 
 
 class NotMeasuredError(LlmbenchError, AttributeError):

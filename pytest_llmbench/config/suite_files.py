@@ -9,7 +9,9 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
+
+import msgspec
 
 from pytest_llmbench.config.place import Place, unknown
 from pytest_llmbench.config.tables import PromptTable, SuiteFileTable, decode
@@ -20,6 +22,9 @@ BUILTIN_SUITES: Final = ("exo-five", "bootcamp-three", "riddle", "tasks", "grid"
 
 _ID: Final = re.compile(r"[\w.+/@-]+")
 _CHOICE: Final = re.compile(r"\s*\(?[A-Za-z]\)?\.?\s*")
+_SCORER: Final = re.compile(r"(?P<home>[^:]+\.py|[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
+_WITHOUT_EXPECTED: Final = (None, "json", "python", "code")
+_NAMES: Final = ", ".join(f'"{name}"' for name in get_args(Scorer))
 
 
 def read_builtin(name: str, place: Place) -> tuple[Prompt, ...]:
@@ -47,7 +52,16 @@ def read_suite_file(path: Path, place: Place) -> tuple[Prompt, ...]:
     reader = {".toml": _read_toml, ".jsonl": _read_jsonl}.get(path.suffix)
     if reader is None:
         raise place.error(f"the suite file {path} is neither .toml nor .jsonl; rename it")
-    return reader(text, Place(str(path)))
+    prompts = reader(text, Place(str(path)))
+    return tuple(_with_scorer_from(path.parent.absolute(), prompt) for prompt in prompts)
+
+
+def _with_scorer_from(folder: Path, prompt: Prompt) -> Prompt:
+    """Return *prompt*, whose scorer's file is looked for in *folder*."""
+    home, colon, name = (prompt.scorer or "").rpartition(":")
+    if not home.endswith(".py"):
+        return prompt
+    return msgspec.structs.replace(prompt, scorer=f"{folder / home}{colon}{name}")
 
 
 def _read_toml(text: str, place: Place) -> tuple[Prompt, ...]:
@@ -104,9 +118,11 @@ def _prompt(table: PromptTable, place: Place, *, default_id: str) -> Prompt:
         id=name,
         messages=_messages(table, place),
         task=table.task,
-        expect=table.expect,
+        expect=_expected(table.expect),
         score=_scorer(table, place),
         source=str(place),
+        scorer=table.scorer,
+        choices=table.choices or (),
     )
 
 
@@ -129,32 +145,83 @@ def _messages(table: PromptTable, place: Place) -> tuple[Message, ...]:
     return messages
 
 
+def _expected(expect: object) -> str | float | None:
+    """Return *expect* as it is kept: a table or a list as JSON."""
+    return json.dumps(expect) if isinstance(expect, dict | list) else expect  # type: ignore[return-value]  # the rest of the table's types
+
+
 def _scorer(table: PromptTable, place: Place) -> Scorer | None:
     if table.expect is not None and table.score is None:
-        raise place.error(
-            'expect needs score = "exact", "contains", "regex", "number", "choice" or "json"'
-        )
-    if table.expect is None and table.score not in (None, "json"):
+        raise place.error(f"expect needs score, one of {_NAMES}")
+    if table.expect is None and table.score not in _WITHOUT_EXPECTED:
         raise place.error(f'score = "{table.score}" needs expect = …, the expected answer')
+    _check_keys(table, place)
     if table.score is not None:
         _check_expected(table, place / "expect")
     return table.score
 
 
+def _check_keys(table: PromptTable, place: Place) -> None:
+    """Refuse a scorer without what it needs, and what only another scorer needs."""
+    for key, score, example in (
+        ("scorer", "python", '"scoring.py:right"'),
+        ("choices", "loglikelihood", '["Paris", "Rome"]'),
+    ):
+        given = getattr(table, key) is not None
+        if given and table.score != score:
+            raise (place / key).error(f'it is for score = "{score}" alone; write that or drop it')
+        if table.score == score and not given:
+            raise place.error(f'score = "{score}" needs {key} = {example}')
+    if table.scorer is not None and not _SCORER.fullmatch(table.scorer):
+        raise (place / "scorer").error(
+            f"{table.scorer!r} names no function; write FILE.py:NAME, the file beside the suite's, "
+            "or MODULE:NAME"
+        )
+
+
 def _check_expected(table: PromptTable, place: Place) -> None:
     """Refuse an expected answer that its scorer can't read."""
-    expect = table.expect
-    if table.score == "number" and not _is_number(expect):
+    expect, score = table.expect, table.score
+    if isinstance(expect, dict | list) and score not in ("json", "json-schema", "python"):
+        raise place.error(f'score = "{score}" needs a text or a number, found {expect!r}')
+    if score == "number" and not _is_number(expect):
         raise place.error(f'score = "number" needs a number, found {expect!r}')
-    if table.score == "regex":
+    if score == "regex":
         _check_pattern(str(expect), place)
-    if table.score == "choice" and not _CHOICE.fullmatch(str(expect)):
+    if score == "choice" and not _CHOICE.fullmatch(str(expect)):
         raise place.error(f'score = "choice" needs one letter A to Z, found {expect!r}')
-    if table.score == "json" and expect is not None and not _is_json(str(expect)):
+    if score == "json" and isinstance(expect, str | float) and not _is_json(str(expect)):
         raise place.error(f'score = "json" needs expect to be JSON or absent, found {expect!r}')
+    if score == "json-schema":
+        _check_schema(expect, place)
+    if score == "loglikelihood":
+        _check_choices(table.choices or (), expect, place)
 
 
-def _is_number(value: str | float | None) -> bool:
+def _check_choices(choices: tuple[str, ...], expect: object, place: Place) -> None:
+    if len(set(choices)) < max(2, len(choices)) or not all(choice.strip() for choice in choices):
+        raise place.error(f"choices needs two different texts or more, found {list(choices)}")
+    if expect not in choices:
+        raise place.error(f"{expect!r} is not among choices; write one of {list(choices)}")
+
+
+def _check_schema(expect: object, place: Place) -> None:
+    from jsonschema import SchemaError
+    from jsonschema.validators import validator_for
+
+    try:
+        schema = json.loads(expect) if isinstance(expect, str) else expect
+    except ValueError as exc:
+        raise place.error(f'score = "json-schema" needs a schema, found no JSON: {exc}') from exc
+    if not isinstance(schema, dict):
+        raise place.error(f'score = "json-schema" needs a schema as a table, found {expect!r}')
+    try:
+        validator_for(schema).check_schema(schema)
+    except SchemaError as exc:
+        raise place.error(f"it is not a JSON Schema: {exc.message}") from exc
+
+
+def _is_number(value: object) -> bool:
     try:
         return math.isfinite(float(str(value).replace(",", "")))
     except ValueError:

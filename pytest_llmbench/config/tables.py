@@ -42,8 +42,10 @@ class PromptTable(Table, frozen=True, kw_only=True):
     prompt: str | None = None
     messages: tuple[MessageTable, ...] | None = None
     task: str | None = None
-    expect: str | float | None = None
+    expect: str | float | dict[str, object] | list[object] | None = None
     score: Scorer | None = None
+    scorer: Annotated[str, Meta(min_length=1)] | None = None
+    choices: tuple[str, ...] | None = None
 
 
 class SuiteFileTable(Table, frozen=True, kw_only=True):
@@ -98,6 +100,13 @@ class SimilarityTable(Table, frozen=True, kw_only=True):
     window: Annotated[int, Meta(ge=8, le=1_000_000)] | None = None
 
 
+class CodeTable(Table, frozen=True, kw_only=True):
+    """``[code]``: lets what a model writes be run, and bounds it."""
+
+    time_s: Annotated[float, Meta(gt=0.0, le=3600.0)] = 10.0
+    memory: str = "512 MiB"
+
+
 class ConfigTable(SamplingTable, frozen=True, kw_only=True):
     """All of ``llmbench.toml``; the sampling keys at the top hold for every suite."""
 
@@ -105,6 +114,7 @@ class ConfigTable(SamplingTable, frozen=True, kw_only=True):
     variants: dict[str, dict[str, object]] = {}
     suites: dict[str, dict[str, object]] = {}
     similarity: SimilarityTable | None = None
+    code: CodeTable | None = None
     limits: dict[str, str] = {}
     tolerance: dict[str, str | float] = {}
 

@@ -69,7 +69,7 @@ class Case(Fact, frozen=True, kw_only=True):
         p = self.parameters
         return {
             "prompt": hashlib.sha256(asked.encode()).hexdigest()[:16],
-            "expect": f"{self.prompt.score}:{self.prompt.expect}" if self.prompt.score else "",
+            "expect": self.prompt.expected,
             "parameters": (
                 f"n={p.max_new_tokens} t={p.temperature:g} seed={p.seed} top_p={p.top_p:g} "
                 f"top_k={p.top_k} length={p.length} chat={_chat(p.chat)}"

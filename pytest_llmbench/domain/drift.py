@@ -35,6 +35,22 @@ class ForcedPass(Fact, frozen=True, kw_only=True):
     best_ids: bytes
 
 
+class Position(Fact, frozen=True, kw_only=True):
+    """One place of a greedy text: the tokens that were the most probable there.
+
+    Attributes:
+        logprobs: by a token's own text its log-probability, nats; not empty. Tokens that read the
+            same (special ones read as nothing) are one.
+    """
+
+    logprobs: dict[str, float]
+
+    @property
+    def best(self) -> str:
+        """The most probable token's text: what was said, as the text is greedy."""
+        return max(self.logprobs, key=lambda text: self.logprobs[text])
+
+
 class Drift(Fact, frozen=True, kw_only=True):
     """How far a variant is from the reference on the reference's text, token by token.
 
@@ -46,6 +62,8 @@ class Drift(Fact, frozen=True, kw_only=True):
         agrees: whether both find the same token the most probable.
         delta_p: the variant's probability of the reference's token, less the reference's.
         delta_logp: the same of the log-probabilities, nats.
+        truncated: each said a text of its own and a server told its most probable tokens alone: n
+            goes as far as both said the same, and one token further.
     """
 
     to: str
@@ -53,3 +71,4 @@ class Drift(Fact, frozen=True, kw_only=True):
     agrees: tuple[bool, ...]
     delta_p: tuple[float, ...]
     delta_logp: tuple[float, ...]
+    truncated: bool = False

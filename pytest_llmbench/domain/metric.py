@@ -54,6 +54,10 @@ class Metric(Fact, frozen=True, kw_only=True):
         summary: the definition in one line.
         group: what it restates together with others, which count as one thing judged; ``None``
             where it stands alone.
+        part: what is said beside the reference: ``"drift"`` of a case's text, or ``"answers"`` of
+            all of a variant's.
+        undrifted: what it is where nothing differs from the reference; ``None``: that depends, or
+            it is not said beside a reference.
     """
 
     name: str
@@ -70,32 +74,19 @@ class Metric(Fact, frozen=True, kw_only=True):
     jitter: float = 0.0
     group: str | None = None
 
+    part: Literal["drift", "answers"] | None = None
+    undrifted: float | None = None
+
     @property
     def of_answers(self) -> bool:
         """Whether it says how a variant's answers are beside the reference's."""
-        return self.name in _ANSWERS
-
-    @property
-    def undrifted(self) -> float | None:
-        """What it is where nothing differs from the reference; ``None``: that depends."""
-        if self.name == "prefix_match_tokens":
-            return None
-        return 0.0 if self.unit == "nats" or self.name == "delta_p_rms" else 1.0
+        return self.part == "answers"
 
     @property
     def of_drift(self) -> bool:
         """Whether it says how far a text or its probabilities are from the reference's."""
-        return self.name in _DRIFT
+        return self.part == "drift"
 
-
-_DRIFT: Final = frozenset(
-    {
-        "kl_mean", "kl_p99", "kl_max", "top1_agreement", "delta_p_rms", "ppl_ratio",
-        "similarity", "tokens_match", "exact_match", "prefix_match_tokens", "length_ratio",
-    }
-)  # fmt: skip
-
-_ANSWERS: Final = frozenset({"flips", "flips_p", "score_change", "score_change_low"})
 
 _TIMING_NOISE: Final = 0.015
 _TTFT_NOISE: Final = 0.02
@@ -109,6 +100,8 @@ _MIB: Final = 2.0**20
 _KL_TOLERANCE: Final = 0.1
 _KL_FLOOR: Final = 5e-5
 _SIMILARITY_TOLERANCE: Final = 0.02
+_LENGTH_FLOOR: Final = 0.1
+"""MLPerf's inference rules ask for 90 to 110 % of the reference's tokens."""
 
 
 def _timing(
@@ -211,12 +204,39 @@ def _exact(
     )
 
 
+def _beside(
+    name: str,
+    unit: Unit,
+    summary: str,
+    *,
+    better: Literal["lower", "higher"] | None,
+    undrifted: float | None,
+    part: Literal["drift", "answers"] = "drift",
+    gated: bool = False,
+    floor: float = 0.0,
+) -> Metric:
+    """Return an exact metric of a text, or of all answers, beside the reference's."""
+    return Metric(
+        name=name,
+        unit=unit,
+        better=better,
+        kind=Kind.EXACT,
+        of="case" if part == "drift" else "variant",
+        gated=gated,
+        floor=floor,
+        summary=summary,
+        part=part,
+        undrifted=undrifted,
+    )
+
+
 def _drift(
     name: str,
     unit: Unit,
     summary: str,
     *,
     better: Literal["lower", "higher"],
+    undrifted: float,
     gated: bool = False,
     tolerance: float = 0.0,
     floor: float = 0.0,
@@ -231,6 +251,8 @@ def _drift(
         tolerance=tolerance,
         floor=floor,
         summary=summary,
+        part="drift",
+        undrifted=undrifted,
     )
 
 
@@ -301,6 +323,7 @@ _ALL: Final = (
         "nats",
         "divergence from the reference's probabilities, mean over the tokens of its text",
         better="lower",
+        undrifted=0.0,
         gated=True,
         tolerance=_KL_TOLERANCE,
         floor=_KL_FLOOR,
@@ -310,6 +333,7 @@ _ALL: Final = (
         "nats",
         "99th percentile of the same over the tokens",
         better="lower",
+        undrifted=0.0,
         tolerance=_KL_TOLERANCE,
         floor=_KL_FLOOR,
     ),
@@ -318,6 +342,7 @@ _ALL: Final = (
         "nats",
         "largest of the same",
         better="lower",
+        undrifted=0.0,
         tolerance=_KL_TOLERANCE,
         floor=_KL_FLOOR,
     ),
@@ -326,6 +351,7 @@ _ALL: Final = (
         "1",
         "share of tokens at which variant and reference find the same one most probable",
         better="higher",
+        undrifted=1.0,
         floor=0.02,
     ),
     _drift(
@@ -333,6 +359,7 @@ _ALL: Final = (
         "1",
         "root mean square of the change in the probability of the reference's token",
         better="lower",
+        undrifted=0.0,
         tolerance=_KL_TOLERANCE,
         floor=0.01,
     ),
@@ -341,6 +368,7 @@ _ALL: Final = (
         "1",
         "perplexity of the reference's text by the variant / by the reference",
         better="lower",
+        undrifted=1.0,
         floor=0.01,
     ),
     _drift(
@@ -348,25 +376,48 @@ _ALL: Final = (
         "1",
         "cosine of the embeddings of the text and the reference's",
         better="higher",
+        undrifted=1.0,
         gated=True,
         tolerance=_SIMILARITY_TOLERANCE,
         floor=5e-3,
     ),
-    _exact(
+    _beside(
         "tokens_match",
         "1",
         "1 where prompt and reference's text have the same tokens as under the reference",
         better="higher",
+        undrifted=1.0,
         gated=True,
     ),
-    _exact("exact_match", "1", "1 where the text is the reference's", better="higher"),
-    _exact(
+    _beside(
+        "exact_match",
+        "1",
+        "1 where the text is the reference's",
+        better="higher",
+        undrifted=1.0,
+    ),
+    _beside(
         "prefix_match_tokens",
         "tokens",
         "tokens before the first that is not the reference's",
         better="higher",
+        undrifted=None,
     ),
-    _exact("length_ratio", "1", "output tokens / the reference's", better=None),
+    _beside(
+        "length_ratio",
+        "1",
+        "output tokens / the reference's",
+        better=None,
+        undrifted=1.0,
+    ),
+    _beside(
+        "departures",
+        "count",
+        "ways in which the text is of another kind than the reference's: unfinished, language …",
+        better="lower",
+        undrifted=0.0,
+        gated=True,
+    ),
     _memory(
         "rss_peak_bytes", "peak resident memory of the variant's process", of="case", gated=True
     ),
@@ -411,33 +462,47 @@ _ALL: Final = (
         of="variant",
         gated=True,
     ),
-    _exact(
+    _beside(
         "flips",
         "count",
         "prompts that the reference answers right and the variant wrong",
         better="lower",
-        of="variant",
+        undrifted=0.0,
+        part="answers",
     ),
-    _exact(
+    _beside(
         "flips_p",
         "1",
         "probability of so many flips if the variant is as good: McNemar's exact test, one-sided",
         better="higher",
-        of="variant",
+        undrifted=1.0,
+        part="answers",
     ),
-    _exact(
+    _beside(
         "score_change",
         "1",
         "mean score less the reference's, over the prompts that both were scored on",
         better="higher",
-        of="variant",
+        undrifted=0.0,
+        part="answers",
     ),
-    _exact(
+    _beside(
         "score_change_low",
         "1",
         "one-sided lower 95 % bound of the change of the share of right answers",
         better="higher",
-        of="variant",
+        undrifted=None,
+        part="answers",
+    ),
+    _beside(
+        "length_change",
+        "1",
+        "distance of all output tokens / the reference's from 1, over the greedy prompts of both",
+        better="lower",
+        undrifted=0.0,
+        part="answers",
+        gated=True,
+        floor=_LENGTH_FLOOR,
     ),
     _exact(
         "warnings",

@@ -119,10 +119,16 @@ class CaseRecord(Fact, frozen=True, kw_only=True):
 
     *text* and *finish_reason* are the last round's; *memory* is the memory pass's reading;
     *warmup_s* are the seconds that untimed generations took, the memory pass included;
-    *relative* are noisy metrics against the variant that took turns with this one; *drift* is how
-    far its probabilities are from those of the variant that it is held against; *no_drift* and
-    *no_similarity* say why that, or the similarity of the texts, is not known; *original* is that
-    variant's text, and *original_key* stands for all that drift from it depends on.
+    *relative* are noisy metrics against the variant that took turns with this one.
+
+    Of what the variant is held against: *drift* is how far its probabilities are from that one's;
+    *no_drift* and *no_similarity* say why that, or the similarity of the texts, is not known;
+    *original* is that variant's text, and *original_key* stands for all that drift from it depends
+    on; *departures* are the ways in which this text is of another kind; *drift_noise* is how far
+    that variant is from itself when it computes in another order, by metric.
+
+    *choices* are the log-probabilities of the prompt's choices, in nats, where those decide its
+    score; *no_score* says why they are not known.
     """
 
     case: Case
@@ -139,6 +145,10 @@ class CaseRecord(Fact, frozen=True, kw_only=True):
     no_similarity: str | None = None
     original: str | None = None
     original_key: str | None = None
+    departures: tuple[str, ...] = ()
+    drift_noise: dict[str, float] = {}  # noqa: RUF012 — as above
+    choices: dict[str, float] = {}  # noqa: RUF012 — msgspec makes a new one for each
+    no_score: str | None = None
 
 
 class JudgedCase(Fact, frozen=True, kw_only=True):

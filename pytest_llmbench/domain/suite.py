@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Literal
 
 from pytest_llmbench.domain.fact import Fact
 from pytest_llmbench.domain.gate import Gates
 
-Scorer = Literal["exact", "contains", "regex", "number", "choice", "json"]
+Scorer = Literal[
+    "exact", "contains", "regex", "number", "choice", "json", "json-schema",
+    "python", "code", "loglikelihood",
+]  # fmt: skip
 Length = Literal["natural", "fixed"]
 
 
@@ -28,6 +32,10 @@ class Prompt(Fact, frozen=True, kw_only=True):
         expect: the expected answer, read by *score*; ``None`` where nothing is scored.
         score: how the answer is scored.
         source: the file and place it came from, for messages.
+        scorer: the user's own function, as ``FILE.py:NAME`` or ``MODULE:NAME``, where *score* is
+            ``python``.
+        choices: the answers that are weighed against each other, where *score* is
+            ``loglikelihood``.
     """
 
     id: str
@@ -36,6 +44,17 @@ class Prompt(Fact, frozen=True, kw_only=True):
     expect: str | float | None
     score: Scorer | None
     source: str
+    scorer: str | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def expected(self) -> str:
+        """What is expected and how it is scored, as text: empty where nothing is."""
+        if self.score is None:
+            return ""
+        by = f" by {PurePath(self.scorer).name}" if self.scorer else ""
+        among = f" among {list(self.choices)}" if self.choices else ""
+        return f"{self.score}:{self.expect}{by}{among}"
 
     @property
     def text(self) -> str:

@@ -5,6 +5,7 @@ package imports no engine's library; an adapter imports its own in ``start``.
 """
 
 from pytest_llmbench.domain.case import Parameters
+from pytest_llmbench.domain.drift import Position
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.trace import EngineTimings, ReportedMemory
@@ -18,6 +19,7 @@ from pytest_llmbench.engines.protocol import (
     Stamps,
     Survey,
     TeacherForcing,
+    TopLogprobs,
 )
 from pytest_llmbench.engines.registry import (
     create_engine,
@@ -40,11 +42,13 @@ __all__ = [
     "Message",
     "ModelFacts",
     "Parameters",
+    "Position",
     "ReportedMemory",
     "Served",
     "Stamps",
     "Survey",
     "TeacherForcing",
+    "TopLogprobs",
     "create_engine",
     "engine_entry",
     "engine_options",

@@ -11,7 +11,7 @@ import msgspec
 
 from pytest_llmbench.config.tables import VariantTable, keys_of
 from pytest_llmbench.domain.variant import EngineKeys
-from pytest_llmbench.engines.protocol import Engine
+from pytest_llmbench.engines.protocol import Engine, TeacherForcing
 from pytest_llmbench.errors import ConfigError, EngineError, EngineNotInstalledError, LoadError
 
 
@@ -67,6 +67,10 @@ class EngineEntry:
         """Return a new adapter; its libraries are imported by its ``start``."""
         adapter: type[Engine] = self._named(self.adapter)
         return adapter()
+
+    def forces(self) -> bool:
+        """Whether its adapter says how probable a given text is (:class:`.TeacherForcing`)."""
+        return issubclass(self._named(self.adapter), TeacherForcing)
 
     def missing(self) -> tuple[str, ...]:
         """Return which of its libraries are not installed for this Python."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from pytest_llmbench.domain.case import Parameters
+from pytest_llmbench.domain.drift import Position
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.trace import Arrivals, EngineTimings, FinishReason, ReportedMemory
@@ -179,6 +180,9 @@ class TeacherForcing(Protocol):
     def text_of(self, ids: tuple[int, ...]) -> str:
         """Return what *ids* read as, without special tokens: as in :attr:`Generation.text`."""
 
+    def ids_of(self, text: str) -> tuple[int, ...]:
+        """Return *text* as tokens that follow a prompt: none is added, none of them is special."""
+
     def forced_logits(
         self, encoded: Encoded, continuation: tuple[int, ...], *, step: int
     ) -> Iterator[NDArray[np.float32]]:
@@ -195,6 +199,25 @@ class TeacherForcing(Protocol):
 
         Raises:
             CaseError: it is too long, or the device has no memory for it.
+        """
+
+
+@runtime_checkable
+class TopLogprobs(Protocol):
+    """What an engine has that can't be given a text, but tells its most probable tokens.
+
+    Servers do. Drift from such an engine, or to it, goes as far as both say the same.
+    """
+
+    def top_logprobs(
+        self, messages: tuple[Message, ...], parameters: Parameters
+    ) -> tuple[Position, ...] | None:
+        """Say a greedy text once more, untimed, and return the most probable tokens of each place.
+
+        ``None`` where this server tells none.
+
+        Raises:
+            CaseError: it refuses.
         """
 
 

@@ -157,6 +157,10 @@ class ScriptedEngine:
         """Words can't be had back from their numbers."""
         return " ".join(map(str, ids))
 
+    def ids_of(self, text: str) -> tuple[int, ...]:
+        """A token is a word."""
+        return tuple(map(_token_id, text.split()))
+
     def forced_logits(
         self, encoded: Encoded, continuation: tuple[int, ...], *, step: int
     ) -> Iterator[NDArray[np.float32]]:

@@ -3,11 +3,13 @@
 A prompt that the reference answers right and the variant wrong is a *flip*. If neither were better,
 each prompt on which they differ would fall on either side with the probability ½: McNemar's test,
 here in its exact form. How much worse the variant may be is a bound of the difference: Wald's with
-½ added to each of the four counts, which keeps its promise in small samples too.
+½ added to each of the four counts, which keeps its promise in small samples too; where scores are
+shares, the bootstrap over prompts, bias-corrected and accelerated.
 
 Sources: Q. McNemar, Note on the sampling error of the difference between correlated proportions or
 percentages, Psychometrika 12 (1947); A. Agresti, Y. Min, Simple improved confidence intervals for
-comparing matched proportions, Statistics in Medicine 24 (2005).
+comparing matched proportions, Statistics in Medicine 24 (2005); B. Efron, Better bootstrap
+confidence intervals, Journal of the American Statistical Association 82 (1987).
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import numpy as np
 from scipy import stats
 
 from pytest_llmbench.domain.metric import CATALOGUE
@@ -26,6 +29,8 @@ RIGHT: Final = 0.5
 
 CONFIDENCE: Final = 0.95
 """With which the change is no lower than its bound (one-sided)."""
+
+RESAMPLES: Final = 9999
 
 
 def answer_metrics(pairs: Sequence[tuple[float, float]]) -> dict[str, Measured]:
@@ -45,13 +50,36 @@ def answer_metrics(pairs: Sequence[tuple[float, float]]) -> dict[str, Measured]:
         "flips": worse,
         "flips_p": mcnemar(worse, better),
         "score_change": sum(other - one for one, other in pairs) / len(pairs),
-        "score_change_low": lowest_change(worse, better, len(pairs)),
+        "score_change_low": _lowest(pairs, worse, better),
     }
+    return _measured(values)
+
+
+def length_metrics(pairs: Sequence[tuple[int, int]]) -> dict[str, Measured]:
+    """Return ``length_change``; empty where the reference said nothing.
+
+    Args:
+        pairs: of each prompt the reference's output tokens and the variant's.
+    """
+    reference = sum(one for one, _ in pairs)
+    if not reference:
+        return {}
+    return _measured({"length_change": abs(sum(other for _, other in pairs) / reference - 1)})
+
+
+def _measured(values: Mapping[str, float]) -> dict[str, Measured]:
     return {
         name: Measured(value=float(values[name]), gate=float(values[name]), rounds=None)
         for name in CATALOGUE
         if name in values
     }
+
+
+def _lowest(pairs: Sequence[tuple[float, float]], worse: int, better: int) -> float:
+    """Return the bound of the change, by the way that fits the scores."""
+    if all(score in (0.0, 1.0) for pair in pairs for score in pair):
+        return lowest_change(worse, better, len(pairs))
+    return lowest_mean_change([other - one for one, other in pairs])
 
 
 def mcnemar(worse: int, better: int) -> float:
@@ -73,3 +101,24 @@ def lowest_change(worse: int, better: int, prompts: int) -> float:
     change = (c - b) / total
     error = math.sqrt(b + c - (c - b) ** 2 / total) / total
     return max(-1.0, change - float(stats.norm.ppf(CONFIDENCE)) * error)
+
+
+def lowest_mean_change(changes: Sequence[float]) -> float:
+    """Return the lower bound of the mean of *changes*, -1 to 1, by the bootstrap over them.
+
+    Of changes that are all the same, or a single one, nothing can be drawn: the bound is then the
+    lowest of what two more prompts, one lost and one won, would leave.
+    """
+    if len(set(changes)) < 2:
+        more = [*changes, -1.0, 1.0]
+        return lowest_mean_change(more)
+    found = stats.bootstrap(
+        (changes,),
+        np.mean,
+        confidence_level=2 * CONFIDENCE - 1,
+        n_resamples=RESAMPLES,
+        method="BCa",
+        rng=np.random.default_rng(0),
+    )
+    low = float(found.confidence_interval.low)
+    return max(-1.0, low) if math.isfinite(low) else -1.0

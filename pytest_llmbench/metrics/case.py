@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -40,6 +40,7 @@ def case_metrics(
     machine: Machine = Machine(),  # noqa: B008 — a frozen fact
     quality: bool = True,
     fixed: bool = False,
+    score: Callable[[Prompt, str], float | None] = score,
 ) -> dict[str, Measured]:
     """Return the metrics of one case in base units, in the catalogue's order.
 
@@ -47,9 +48,13 @@ def case_metrics(
     order measured. Noisy metrics leave disturbed rounds out of value and gate (see
     :func:`clean_rounds`, and *machine* at :func:`pytest_llmbench.metrics.taint.taint`). Without
     *quality* nothing is said of the text: the weights are random. Texts of a *fixed* length have
-    no faults: they were made to go on past their end.
+    no faults: they were made to go on past their end. *score* says how right an answer is.
     """
-    each = [_with_score(entry, prompt, quality=quality, fixed=fixed) for entry in rounds]
+    said = [
+        _of_text(entry.trace.text, prompt, score, fixed=fixed) if quality else {}
+        for entry in rounds
+    ]
+    each = [round_metrics(entry.trace) | of_it for entry, of_it in zip(rounds, said, strict=True)]
     clean = clean_rounds(rounds, machine)
     launches = [entry.launch for entry in rounds]
     measured = {
@@ -142,13 +147,13 @@ def _reported(reported: ReportedMemory | None) -> dict[str, int | None]:
     return {"reported_bytes": reported.total, "reported_device_bytes": reported.device}
 
 
-def _with_score(entry: Round, prompt: Prompt, *, quality: bool, fixed: bool) -> dict[str, float]:
-    found = round_metrics(entry.trace)
-    if quality:
-        scored = score(prompt, entry.trace.text)
-        found |= {} if scored is None else {"score": scored}
-        if not fixed:  # what comes after the end token has any fault there is
-            found["faults"] = float(len(faults(entry.trace.text)))
+def _of_text(
+    text: str, prompt: Prompt, score: Callable[[Prompt, str], float | None], *, fixed: bool
+) -> dict[str, float]:
+    scored = score(prompt, text)
+    found = {} if scored is None else {"score": scored}
+    if not fixed:  # what comes after the end token has any fault there is
+        found["faults"] = float(len(faults(text)))
     return found
 
 

@@ -9,20 +9,24 @@ less the others weigh.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_llmbench.domain.drift import Drift, ForcedPass
+from pytest_llmbench.domain.drift import Drift, ForcedPass, Position
+from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import Measured
 from pytest_llmbench.domain.trace import Trace
 from pytest_llmbench.metrics.alike import first_difference
+from pytest_llmbench.metrics.departures import departures
 from pytest_llmbench.metrics.forced import IDS, LOGPROBS
 
 Floats = NDArray[np.float64]
 
+_LEAST_REST: Final = 1e-12
 _ALL: Final = 1 - 1e-12
 """More than this is never left out, so that something remains to be compared."""
 
@@ -69,6 +73,41 @@ def drift(to: str, reference: ForcedPass, variant: ForcedPass) -> Drift:
         delta_p=tuple(map(float, np.exp(other) - np.exp(own))),
         delta_logp=tuple(map(float, other - own)),
     )
+
+
+def truncated_drift(
+    to: str, reference: Sequence[Position], variant: Sequence[Position]
+) -> Drift | None:
+    """Return how far two greedy texts' most probable tokens are apart; ``None`` without any.
+
+    As far as both say the same they were given the same, and so for one token more. Tokens that
+    either side did not tell are together one more: a lower bound again, as in :func:`divergence`.
+    """
+    same = first_difference([p.best for p in reference], [p.best for p in variant])
+    pairs = list(zip(reference, variant, strict=False))[: same + 1]
+    if not pairs:
+        return None
+    own, its = [p.logprobs[p.best] for p, _ in pairs], [_of_token(q, p.best) for p, q in pairs]
+    return Drift(
+        to=to,
+        kl=tuple(float(_of_position(p, q)) for p, q in pairs),
+        agrees=tuple(p.best == q.best for p, q in pairs),
+        delta_p=tuple(math.exp(b) - math.exp(a) for a, b in zip(own, its, strict=True)),
+        delta_logp=tuple(b - a for a, b in zip(own, its, strict=True)),
+        truncated=True,
+    )
+
+
+def _of_position(p: Position, q: Position) -> float:
+    common = [text for text in p.logprobs if text in q.logprobs]
+    rows = [np.array([[side.logprobs[text] for text in common]]) for side in (p, q)]
+    rests = [np.log(np.maximum(1 - np.exp(row).sum(axis=1), _LEAST_REST)) for row in rows]
+    return float(divergence(rows[0], rests[0], rows[1], rests[1])[0])
+
+
+def _of_token(position: Position, text: str) -> float:
+    """Return the log-probability of *text*; where it was not told, the most that it can be."""
+    return position.logprobs.get(text, min(position.logprobs.values()))
 
 
 def divergence(p: Floats, p_rest: Floats, q: Floats, q_rest: Floats) -> Floats:
@@ -123,7 +162,27 @@ def text_metrics(reference: Trace, trace: Trace) -> dict[str, Measured]:
         values["prefix_match_tokens"] = float(first_difference(one, other))
     if reference.output_tokens and trace.output_tokens is not None:
         values["length_ratio"] = trace.output_tokens / reference.output_tokens
+    values["departures"] = float(len(departures(reference, trace)))
     return _measured(values)
+
+
+def own_noise(reference: ForcedPass, again: ForcedPass) -> dict[str, float]:
+    """Return how far the reference is from itself, computed in other blocks, by each metric.
+
+    That much is no drift: a batch of another size adds up in another order. In the metric's unit,
+    at least 0.
+    """
+    metrics = drift_metrics(drift("", reference, again))
+    return {
+        name: abs(measured.value - undrifted)
+        for name, measured in metrics.items()
+        if (undrifted := CATALOGUE[name].undrifted) is not None
+    }
+
+
+def prefix_metrics(found: Drift) -> dict[str, Measured]:
+    """Return how many tokens of a truncated drift both said alike."""
+    return _measured({"prefix_match_tokens": float(sum(found.agrees))})
 
 
 def _measured(values: Mapping[str, float]) -> dict[str, Measured]:

@@ -9,9 +9,12 @@ regex       the expected pattern occurs in it (``re.search`` with ``MULTILINE``)
 number      the last number in it is the expected one (relative error up to 1e-9)
 choice      the first letter in it that stands for a choice is the expected one
 json        all of it is one JSON value, equal to the expected one where one is given
+json-schema all of it is one JSON value, and valid by the expected schema
 ==========  ==================================================================================
 
 Everything else scores 0. Punctuation counts in ``exact``; a code fence around JSON is not JSON.
+Scorers that run something are elsewhere: a function of the user's and a model's code in
+``runner.scoring``, the model itself in ``runner.choosing``.
 """
 
 from __future__ import annotations
@@ -42,12 +45,13 @@ _AFTER_A: Final = frozenset({"is", "was", "because", "since", "as", "and", "or"}
 
 
 def score(prompt: Prompt, text: str) -> float | None:
-    """Return 1.0 when *text* answers *prompt*, 0.0 when not, ``None`` when nothing is scored.
+    """Return 1.0 when *text* answers *prompt*, 0.0 when not, ``None`` when nothing here scores it.
 
     Raises:
-        ConfigError: the expected answer is not what its scorer reads (no pattern, no number).
+        ConfigError: the expected answer is not what its scorer reads (no pattern, no number, a
+            schema with a reference to somewhere else).
     """
-    if prompt.score is None or (prompt.expect is None and prompt.score != "json"):
+    if prompt.score not in _SCORERS or (prompt.expect is None and prompt.score != "json"):
         return None
     expect = prompt.expect
     words = expect if isinstance(expect, str) else "" if expect is None else f"{expect:.15g}"
@@ -126,6 +130,25 @@ def _json(expect: str, text: str) -> bool:
     return not expect or _same(found, json.loads(expect, parse_constant=_refuse))
 
 
+def _json_schema(expect: str, text: str) -> bool:
+    from jsonschema.validators import validator_for
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
+    schema = json.loads(expect)
+    try:
+        found = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return False
+    nowhere: Registry[object] = Registry()  # or references would be fetched from the network
+    try:
+        return bool(validator_for(schema)(schema, registry=nowhere).is_valid(found))
+    except Unresolvable as exc:
+        raise ValueError(f"it refers to {exc.ref}, which is not in it") from exc
+    except RecursionError:
+        return False
+
+
 def _refuse(constant: str) -> object:
     raise ValueError(f"{constant} is not JSON")
 
@@ -152,4 +175,5 @@ _SCORERS: Final[dict[Scorer, Callable[[str, str], bool]]] = {
     "number": _number,
     "choice": _choice,
     "json": _json,
+    "json-schema": _json_schema,
 }

@@ -80,7 +80,15 @@ class Run:
     def select(self, cases: Sequence[Case]) -> None:
         """Get ready for *cases*, those that are left after all deselecting; each counts once."""
         cases = tuple({case.key: case for case in cases}.values())
-        self.session = session = Session(
+        try:
+            self.session = session = self._new_session(cases)
+        except ConfigError as exc:
+            raise pytest.UsageError(str(exc)) from exc
+        self.plan, self.apart, self.bench = session.plan, session.apart, session.bench
+        self.judged, self.confirming = session.judged, session.confirming
+
+    def _new_session(self, cases: Sequence[Case]) -> Session:
+        return Session(
             self.config,
             cases,
             environment=self.environment,
@@ -95,8 +103,6 @@ class Run:
             twins=self.other.twins if self.other else {},
             other_context=self.other.context if self.other else {},
         )
-        self.plan, self.apart, self.bench = session.plan, session.apart, session.bench
-        self.judged, self.confirming = session.judged, session.confirming
 
     @property
     def said_of_other(self) -> tuple[str, ...]:
@@ -158,7 +164,7 @@ class Run:
             record, verdicts = self._measured(case, (marked, gates))
             benchmark.judged.append((record, verdicts))
             if record.error is not None:
-                self._fail(case.key, verdicts, None)
+                self._fail(case.key, verdicts)
             return Result(record, self.bench.variants.get(case.variant))
 
         benchmark = Benchmark(request.param, item.name, measure)
@@ -180,7 +186,7 @@ class Run:
     def run_case(self, case: Case) -> None:
         """Measure and judge *case* for an item without Python."""
         record, verdicts = self._measured(case, ())
-        self._fail(case.key, verdicts, record.text, record.original)
+        self._fail(case.key, verdicts, record)
 
     def run_life(self, variant: str) -> None:
         """Judge *variant* as a whole, then free it and judge its life."""
@@ -188,7 +194,7 @@ class Run:
             record, verdicts = self.session.life(variant)
         except EngineNotInstalledError as exc:
             self._absent(exc)
-        self._fail(record.id, verdicts, None)
+        self._fail(record.id, verdicts)
 
     def judge_test(self, item: pytest.Item) -> None:
         """Fail a Python test that passed so far, where what it measured says so."""
@@ -202,19 +208,18 @@ class Run:
                 pytrace=False,
             )
         for record, verdicts in benchmark.judged:
-            self._fail(record.case.key, verdicts, record.text, record.original)
+            self._fail(record.case.key, verdicts, record)
 
     def _fail(
-        self,
-        name: str,
-        verdicts: Iterable[Verdict],
-        text: str | None,
-        original: str | None = None,
+        self, name: str, verdicts: Iterable[Verdict], record: CaseRecord | None = None
     ) -> None:
         """Fail the running test when any of *verdicts* has to, with what they say."""
         bad = failing(verdicts, self.settings.missing, self.settings.inconclusive)
-        if bad:
-            pytest.fail(failure_text(name, bad, text, original), pytrace=False)
+        if bad and record is None:
+            pytest.fail(failure_text(name, bad, None), pytrace=False)
+        elif bad and record is not None:
+            told = failure_text(name, bad, record.text, record.original, record.departures)
+            pytest.fail(told, pytrace=False)
 
     def finish(self, collected: Mapping[str, str] | None, *, stopped: bool) -> SessionRecord:
         """End every worker and return all that is kept.

@@ -21,7 +21,11 @@ _MOST_LINES: Final = 12
 
 
 def failure_text(
-    name: str, verdicts: Sequence[Verdict], text: str | None, original: str | None = None
+    name: str,
+    verdicts: Sequence[Verdict],
+    text: str | None,
+    original: str | None = None,
+    departures: Sequence[str] = (),
 ) -> str:
     """Return why *name* failed, several lines without a line end after the last.
 
@@ -33,6 +37,7 @@ def failure_text(
         text: what was generated; quoted and cut, ``None`` where there is none.
         original: what the reference generated: shown beside it where a verdict is about what
             the text says.
+        departures: the ways in which the text is of another kind than the reference's.
     """
     parts = ["\n".join(_verdict(verdict)) for verdict in verdicts] or [""]
     parts[0] = _named(one_line(name), parts[0])
@@ -42,6 +47,8 @@ def failure_text(
         parts.append("\n".join(_quoted("generated text", text)))
     if text is not None and any(verdict.metric == "faults" for verdict in verdicts):
         parts.append(f"faults: {', '.join(faults(text)) or 'none in the last round'}")
+    if departures and any(verdict.metric == "departures" for verdict in verdicts):
+        parts.append(f"departures: {', '.join(departures)}")
     return "\n\n".join(parts)
 
 

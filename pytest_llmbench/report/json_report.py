@@ -86,6 +86,10 @@ def _case(judged: JudgedCase) -> dict[str, object]:
         "drift": _drift(record.drift),
         "no_drift": record.no_drift,
         "no_similarity": record.no_similarity,
+        "departures": record.departures,
+        "drift_noise": record.drift_noise,
+        "choices": record.choices,
+        "no_score": record.no_score,
         "verdicts": _verdicts(judged.verdicts),
         "warmup_s": record.warmup_s,
         "rounds": [{"launch": entry.launch, "turn": entry.turn} for entry in record.rounds],
@@ -102,6 +106,7 @@ def _drift(found: Drift | None) -> dict[str, object] | None:
         "kl": [_digits(nats) for nats in found.kl],
         "agrees": found.agrees,
         "delta_p": [_digits(change) for change in found.delta_p],
+        "truncated": found.truncated,
     }
 
 

@@ -141,6 +141,14 @@ def _case() -> Schema:
         drift=_drift(),
         no_drift={"type": ["string", "null"]} | _said("Why there is none, where it was tried."),
         no_similarity={"type": ["string", "null"]} | _said("Why there is no similarity."),
+        departures={"type": "array", "items": _TEXT}
+        | _said("In which ways the text is of another kind than the reference's."),
+        drift_noise=_map("How far the reference is from itself, by metric of drift.", _NUMBER),
+        choices=_map(
+            "Log-probability of each of the prompt's choices, nats, where those decide its score.",
+            _NUMBER,
+        ),
+        no_score={"type": ["string", "null"]} | _said("Why the choices are not known."),
         verdicts=_list("What was said of the case.", _ref("verdict")),
         warmup_s={"type": ["number", "null"], "minimum": 0}
         | _said("Seconds of untimed generations: the memory pass and further warm-up."),
@@ -157,6 +165,8 @@ def _drift() -> Schema:
         kl=numbers | _said("Divergence from that variant's probabilities, nats."),
         agrees={"type": "array", "items": {"type": "boolean"}}
         | _said("Whether both find the same token the most probable."),
+        truncated={"type": "boolean"}
+        | _said("Whether a server told its most probable tokens alone, of a text of its own."),
         delta_p=numbers | _said("Probability of the token, less that by the other variant."),
     )
     return {"anyOf": [known, {"type": "null"}]}

@@ -14,10 +14,16 @@ from pytest_llmbench.domain.record import CaseRecord, ModelFacts, Readings, Vari
 from pytest_llmbench.domain.similarity import Similarity
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.trace import Round
-from pytest_llmbench.errors import CaseError, EngineNotInstalledError, LlmbenchError
+from pytest_llmbench.errors import (
+    CaseError,
+    EngineNotInstalledError,
+    LlmbenchError,
+    ScoringError,
+)
 from pytest_llmbench.metrics.taint import Machine
 from pytest_llmbench.probes.calibration import read_calibration
 from pytest_llmbench.runner.bout import run_bout
+from pytest_llmbench.runner.choosing import Choosing, kept
 from pytest_llmbench.runner.drifting import Drifting, carried
 from pytest_llmbench.runner.lives import Live, Lives
 from pytest_llmbench.runner.measurements import HERE, Measurements, Pace, failed, place_of
@@ -25,6 +31,7 @@ from pytest_llmbench.runner.patience import Patience
 from pytest_llmbench.runner.plan import Plan
 from pytest_llmbench.runner.progress import Progress
 from pytest_llmbench.runner.sampled import Sampled
+from pytest_llmbench.runner.scoring import Scoring
 from pytest_llmbench.worker.messages import Generated
 
 Decides = Callable[[CaseRecord], bool]
@@ -49,6 +56,7 @@ class Bench:
         calibrate: times the machine's own workload, in seconds.
         patience: waits for other work to pause.
         similarity: the model that embeds texts, where their similarity is asked for.
+        scoring: says how right answers are.
 
     Attributes:
         plan: as given.
@@ -71,6 +79,7 @@ class Bench:
         calibrate: Callable[[], float] = read_calibration,
         patience: Patience | None = None,
         similarity: Similarity | None = None,
+        scoring: Scoring | None = None,
     ) -> None:
         self._patience = patience or Patience()
         self._calibrate = calibrate
@@ -78,12 +87,13 @@ class Bench:
         self._processors = processors
         self._decides = decides
         self._chance = chance or random.Random()  # noqa: S311 — an order, not a secret
-        self._measured = Measurements()
+        self._measured = Measurements(scoring or Scoring())
         self._turns = itertools.count()
         self._passed: set[int] = set()
         self.plan = plan
         self.lives = Lives(plan.variants, progress, slowdowns=slowdowns or {}, strict=strict)
         self.pace = Pace(pace_s)
+        self._choosing = Choosing(self.lives, progress.say)
         self._drifting = Drifting(plan, self.lives, progress.say, similarity)
         self.calibrations_s: list[float] = []
 
@@ -146,7 +156,7 @@ class Bench:
             self._settle(case, self._bout(together))
         finally:
             self._progress.clear()
-        self.cases[case.key] = carried(before, self.cases[case.key])
+        self.cases[case.key] = kept(before, carried(before, self.cases[case.key]))
         return self.cases[case.key]
 
     def generate(
@@ -202,7 +212,8 @@ class Bench:
                 self._settle(each, problems)
         for each in sorted(together, key=lambda one: self.plan.original(one) is not None):
             if self._has_rounds(each.key):
-                self.cases[each.key] = self._drifting.with_drift(self.cases[each.key])
+                record = self._choosing.with_choice(self.cases[each.key])
+                self.cases[each.key] = self._drifting.with_drift(record)
         absent = self.lives.absent(case.variant)
         if absent is not None:
             raise absent
@@ -279,12 +290,16 @@ class Bench:
             self._fail({case.key: problems[case.key]})
             return
         facts = self.lives.records[case.variant].facts
-        self.cases[case.key] = self._measured.record(
-            case,
-            self.machine(case.variant),
-            other=self.plan.counterpart(case),
-            quality=facts is None or not facts.random_weights,
-        )
+        self.lives.rest()  # a scorer may run something
+        try:
+            self.cases[case.key] = self._measured.record(
+                case,
+                self.machine(case.variant),
+                other=self.plan.counterpart(case),
+                quality=facts is None or not facts.random_weights,
+            )
+        except ScoringError as exc:
+            self._fail({case.key: (case, exc)})
 
     def _fail(self, problems: Problems) -> None:
         for case, exc in problems.values():

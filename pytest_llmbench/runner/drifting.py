@@ -14,28 +14,50 @@ from typing import Final, NamedTuple
 import msgspec
 
 from pytest_llmbench.domain.case import Case
-from pytest_llmbench.domain.drift import ForcedPass
+from pytest_llmbench.domain.drift import Drift, ForcedPass, Position
 from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import CaseRecord, Measured
 from pytest_llmbench.domain.similarity import Similarity
 from pytest_llmbench.domain.trace import Trace
-from pytest_llmbench.errors import EngineError, OtherTokensError, SimilarityError, WorkerError
-from pytest_llmbench.metrics.drift import drift, drift_metrics, text_metrics
+from pytest_llmbench.engines import engine_entry
+from pytest_llmbench.errors import (
+    ConfigError,
+    EngineError,
+    OtherTokensError,
+    SimilarityError,
+    WorkerError,
+)
+from pytest_llmbench.metrics.departures import departures
+from pytest_llmbench.metrics.drift import (
+    drift,
+    drift_metrics,
+    own_noise,
+    prefix_metrics,
+    text_metrics,
+    truncated_drift,
+)
 from pytest_llmbench.runner.lives import Lives
 from pytest_llmbench.runner.plan import Plan
 from pytest_llmbench.worker.embedder import Embedder
+
+_OTHER_STEP: Final = 5
+"""Tokens at once when the reference is asked again: other blocks than are usual anywhere."""
 
 
 class _Original(NamedTuple):
     """A text that the cases *waiting* are held against.
 
-    *seen* is ``None`` where its engine can't tell, and *why* says so.
+    *seen* is ``None`` where its engine can't tell, and *why* says so; *noise* is how far it is from
+    itself, by each metric. *top* are the most probable tokens of its text, where somebody waits
+    who can't be given that text.
     """
 
     variant: str
     trace: Trace
     seen: ForcedPass | None
     why: str | None
+    noise: dict[str, float]
+    top: tuple[Position, ...] | None
     waiting: set[str]
 
 
@@ -93,9 +115,27 @@ class Drifting:
             seen, why = self._pass(case, trace.token_ids, None)
         except OtherTokensError as exc:  # of its own text: the engine's own figures disagree
             seen, why = None, str(exc)
+        noise = {} if seen is None else self._noise(case, trace.token_ids, seen)
+        together = (case, *followers)
+        top = None
+        if not all(map(self._forces, together)):
+            top, refused = self._top(case, trace.token_ids)
+            why = refused if seen is None else why
         self._originals[case.key] = _Original(
-            case.variant, trace, seen, why, {each.key for each in followers}
+            case.variant, trace, seen, why, noise, top, {each.key for each in followers}
         )
+
+    def _forces(self, case: Case) -> bool:
+        """Whether the engine of *case* says how probable it finds a text that is given."""
+        try:
+            return engine_entry(self._plan.variants[case.variant].engine).forces()
+        except (KeyError, ConfigError, EngineError):  # it is another interpreter's: it will say
+            return True
+
+    def _noise(self, case: Case, text: tuple[int, ...], seen: ForcedPass) -> dict[str, float]:
+        """Return how far *case*'s variant is from itself when it computes in other blocks."""
+        again, _ = self._pass(case, text, seen, step=_OTHER_STEP)
+        return {} if again is None else own_noise(seen, again)
 
     def _compared(self, record: CaseRecord, original: _Original) -> CaseRecord:
         case, trace = record.case, record.rounds[-1].trace
@@ -106,13 +146,17 @@ class Drifting:
             except OtherTokensError as exc:
                 seen, why, same = None, str(exc), False
             found = None if seen is None else drift(original.variant, original.seen, seen)
+        if original.top is not None and not (original.seen and self._forces(case)):
+            found, why = self._truncated(case, trace, original.variant, original.top)
         metrics, no_similarity = self._of_texts(original.trace, trace)
-        if found is not None or not same:
+        if (found is not None and not found.truncated) or not same:
             metrics["tokens_match"] = Measured(value=float(same), gate=float(same), rounds=None)
         if found is None:
             metrics.pop("prefix_match_tokens", None)  # tokens of who knows which tokenizer
         else:
             metrics |= drift_metrics(found)
+        if found is not None and found.truncated:
+            metrics |= prefix_metrics(found)
         return _with(
             record,
             metrics,
@@ -121,7 +165,35 @@ class Drifting:
             no_similarity=no_similarity,
             original=original.trace.text,
             original_key=self._key(original),
+            departures=departures(original.trace, trace),
+            drift_noise=original.noise if found is not None else {},
         )
+
+    def _truncated(
+        self, case: Case, trace: Trace, to: str, original: tuple[Position, ...]
+    ) -> tuple[Drift | None, str | None]:
+        """Return the drift as far as servers let it be told, or why they don't."""
+        top, why = self._top(case, trace.token_ids)
+        return None if top is None else truncated_drift(to, original, top), why
+
+    def _top(
+        self, case: Case, text: tuple[int, ...]
+    ) -> tuple[tuple[Position, ...] | None, str | None]:
+        """Return the most probable tokens of *case*'s own text, or why nobody tells."""
+        doing = f"asking for the most probable tokens of {case.key}"
+        self._say(f"{case.key}: drift")
+        live = self._lives.ready(case.variant)
+        with self._lives.watching():
+            self._lives.focus(live)
+            try:
+                found = live.worker.top(case.prompt.messages, case.parameters, text, doing)
+            except WorkerError as exc:
+                self._lives.bury(case.variant, exc)
+                return None, str(exc)
+            except EngineError as exc:  # many servers refuse what others tell
+                return None, str(exc)
+        silent = f"the engine of {case.variant} does not tell probabilities"
+        return found, None if found else silent
 
     def _key(self, original: _Original) -> str:
         """Return what drift from *original* depends on: its model, its text, what embeds texts."""
@@ -155,7 +227,12 @@ class Drifting:
             self._embedder.close()
 
     def _pass(
-        self, case: Case, text: tuple[int, ...], like: ForcedPass | None
+        self,
+        case: Case,
+        text: tuple[int, ...],
+        like: ForcedPass | None,
+        *,
+        step: int | None = None,
     ) -> tuple[ForcedPass | None, str | None]:
         """Return how probable *case*'s variant finds *text*, or why that is not known.
 
@@ -171,7 +248,7 @@ class Drifting:
             self._lives.focus(live)
             try:
                 seen = live.worker.force(
-                    case.prompt.messages, case.parameters, text, doing, like=like
+                    case.prompt.messages, case.parameters, text, doing, like=like, step=step
                 )
             except OtherTokensError:
                 raise
@@ -193,7 +270,9 @@ def carried(before: CaseRecord, after: CaseRecord) -> CaseRecord:
     return _with(after, metrics, **{name: getattr(before, name) for name in _ABOUT})
 
 
-_ABOUT: Final = ("drift", "no_drift", "no_similarity", "original", "original_key")
+_ABOUT: Final = (
+    "drift", "no_drift", "no_similarity", "original", "original_key", "departures", "drift_noise",
+)  # fmt: skip
 """What a record says of the text that it is held against, beside metrics."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Final
 
@@ -11,10 +11,12 @@ import msgspec
 
 from pytest_llmbench.domain.case import Case
 from pytest_llmbench.domain.record import CaseRecord, Relative
+from pytest_llmbench.domain.suite import Prompt
 from pytest_llmbench.domain.trace import Contention, Memory, Round
 from pytest_llmbench.domain.variant import Variant
 from pytest_llmbench.metrics.case import case_metrics
 from pytest_llmbench.metrics.relative import relative_metrics
+from pytest_llmbench.metrics.score import score
 from pytest_llmbench.metrics.taint import Machine, round_pace
 from pytest_llmbench.runner.sampled import Sampled
 
@@ -60,11 +62,15 @@ class Pace:
 class Measurements:
     """What was measured of each case, over all launches.
 
+    Args:
+        score: how right an answer is.
+
     Attributes:
         records: the cases that are complete, by key.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, score: Callable[[Prompt, str], float | None] = score) -> None:
+        self._score = score
         self.records: dict[str, CaseRecord] = {}
         self._rounds: dict[str, tuple[Round, ...]] = {}
         self._memory: dict[str, Memory] = {}
@@ -97,6 +103,9 @@ class Measurements:
             machine: to tell disturbed rounds.
             other: the case of the variant that it took turns with and is held against.
             quality: whether its text means anything.
+
+        Raises:
+            ScoringError: its answer could not be scored.
         """
         rounds = self._rounds[case.key]
         memory = self._memory.get(case.key)
@@ -112,6 +121,7 @@ class Measurements:
                 machine=machine,
                 quality=quality,
                 fixed=case.parameters.length == "fixed",
+                score=self._score,
             ),
             text=last.text,
             finish_reason=last.finish_reason,

@@ -23,7 +23,7 @@ from pytest_llmbench.domain.similarity import Similarity
 from pytest_llmbench.domain.variant import Variant
 from pytest_llmbench.domain.verdict import Verdict
 from pytest_llmbench.errors import EngineNotInstalledError
-from pytest_llmbench.metrics.answers import answer_metrics
+from pytest_llmbench.metrics.answers import answer_metrics, length_metrics
 from pytest_llmbench.metrics.taint import Machine
 from pytest_llmbench.probes.nvml import Nvml
 from pytest_llmbench.runner.bench import Bench
@@ -33,6 +33,7 @@ from pytest_llmbench.runner.crews import Interleave
 from pytest_llmbench.runner.judged import Judged, alarms_for
 from pytest_llmbench.runner.planning import plan_cases
 from pytest_llmbench.runner.progress import Progress
+from pytest_llmbench.runner.scoring import Scoring
 from pytest_llmbench.verdict.context import Context
 from pytest_llmbench.verdict.disturbance import disturbance
 
@@ -54,6 +55,9 @@ class Session:
         comparing: whether a baseline was wanted at all.
         twins: for a variant the one that it is held against side by side.
         other_context: what of the environment's context is not so for twins.
+
+    Raises:
+        ConfigError: an answer could not be scored here.
 
     Attributes:
         plan: which cases go together.
@@ -90,6 +94,8 @@ class Session:
             baseline=baseline,
             twins=twins or {},
         )
+        scoring = Scoring(config.code)
+        scoring.check({id(case.prompt): case.prompt for case in cases}.values())
         self.bench = Bench(
             self.plan,
             progress,
@@ -98,6 +104,7 @@ class Session:
             strict=strict,
             pace_s=usual_pace(baseline, environment),
             similarity=config.similarity,
+            scoring=scoring,
             decides=lambda record: self.judged.decides(record),  # noqa: PLW0108 — comes below
         )
         context = Context(
@@ -135,19 +142,29 @@ class Session:
 
         A prompt counts once, however often it is asked: with the last of its parameters.
         """
-        pairs: dict[str, tuple[float, float]] = {}
-        for case in list(self.bench.cases.values()):
-            other = self.plan.original(case.case)
-            if case.case.variant != record.id or other is None:
-                continue
-            scores = _score(self.bench.cases.get(other.key)), _score(case)
-            if case.case.parameters.greedy and None not in scores:
-                pairs[case.case.prompt.text] = scores  # type: ignore[assignment]  # not None
-        metrics = {**record.life_cycle, **answer_metrics([*pairs.values()])}
+        pairs = self._paired(record.id)
+        scores = [(_score(one), _score(other)) for one, other in pairs]
+        lengths = [(_length(one), _length(other)) for one, other in pairs]
+        metrics = {
+            **record.life_cycle,
+            **answer_metrics([pair for pair in scores if None not in pair]),  # type: ignore[misc]
+            **length_metrics([pair for pair in lengths if None not in pair]),  # type: ignore[misc]
+        }
         told = {name: metrics[name] for name in CATALOGUE if name in metrics}
         record = msgspec.structs.replace(record, life_cycle=told)
         self.bench.variants[record.id] = record
         return record
+
+    def _paired(self, variant: str) -> list[tuple[CaseRecord, CaseRecord]]:
+        """Return the greedy cases of *variant*, each after the one that it is held against."""
+        pairs: dict[str, tuple[CaseRecord, CaseRecord]] = {}
+        for record in list(self.bench.cases.values()):
+            original = self.plan.original(record.case)
+            other = None if original is None else self.bench.cases.get(original.key)
+            mine = record.case.variant == variant and record.case.parameters.greedy
+            if mine and other is not None:
+                pairs[record.case.prompt.text] = other, record
+        return [*pairs.values()]
 
     def end_variant(self, variant: str) -> None:
         """Free *variant*, which nothing needs any more, and what it is held against."""
@@ -187,9 +204,13 @@ class Session:
         return variant in self._config.variants
 
 
-def _score(record: CaseRecord | None) -> float | None:
-    measured = None if record is None else record.metrics.get("score")
+def _score(record: CaseRecord) -> float | None:
+    measured = record.metrics.get("score")
     return None if measured is None else measured.value
+
+
+def _length(record: CaseRecord) -> int | None:
+    return record.rounds[-1].trace.output_tokens if record.rounds else None
 
 
 def _with_similarity(environment: Environment, asked: Similarity | None) -> Environment:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pytest_llmbench.testing.forcing import ForcingPromises
 from pytest_llmbench.testing.memory import MemoryPromises
 from pytest_llmbench.testing.output import OutputPromises
 from pytest_llmbench.testing.prompts import PromptPromises
 from pytest_llmbench.testing.start import StartPromises
 
 
-class EngineContract(MemoryPromises, OutputPromises, PromptPromises, StartPromises):
+class EngineContract(
+    MemoryPromises, OutputPromises, ForcingPromises, PromptPromises, StartPromises
+):
     """Every promise that figures rest on, asked of an engine in a process of its own.
 
     Write a test class that names the engine and its keys::

@@ -13,6 +13,7 @@ import psutil
 from pytest_llmbench.config.place import Place, unknown
 from pytest_llmbench.config.tables import decode
 from pytest_llmbench.domain.case import Parameters
+from pytest_llmbench.domain.drift import ForcedPass
 from pytest_llmbench.domain.gate import Gates
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
@@ -117,6 +118,26 @@ class Subject:
         turns = (Message(role="user", content=asked),) if isinstance(asked, str) else asked
         parameters = msgspec.structs.replace(GREEDY, **changed)
         return self._worker.generate(turns, parameters, "a promise").trace
+
+    def force(self, asked: str, tokens: tuple[int, ...], step: int) -> ForcedPass | None:
+        """Return how probable the engine finds *tokens* after a question, *step* of them at once.
+
+        ``None`` where it can't tell.
+
+        Raises:
+            CaseError: the engine refuses.
+        """
+        self.loaded()
+        assert self._worker is not None, "as above"
+        turns = (Message(role="user", content=asked),)
+        return self._worker.force(turns, GREEDY, tokens, "a promise", step=step)
+
+    def weigh(self, asked: str, choices: tuple[str, ...]) -> tuple[float, ...] | None:
+        """Return how probable the engine finds each of *choices*; as :meth:`force`."""
+        self.loaded()
+        assert self._worker is not None, "as above"
+        turns = (Message(role="user", content=asked),)
+        return self._worker.weigh(turns, GREEDY, choices, "a promise")
 
     def free(self) -> None:
         """Release the model; its process stays, without one."""

@@ -64,6 +64,8 @@ def _of_no_score(metric: str, record: CaseRecord, facts: ModelFacts | None) -> s
         return None
     if facts is not None and facts.random_weights:
         return "the weights are random, so that the text means nothing"
+    if metric == "score" and record.no_score is not None:
+        return record.no_score
     return f"prompt {record.case.prompt.id!r} has no scorer (expect and score)"
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -53,6 +53,9 @@ from pytest_llmbench.verdict.uncompared import (
     unmeasured,
 )
 
+NOISE_TIMES: Final = 3.0
+"""Drift counts beyond so many times what the reference drifts from itself."""
+
 _QUALITY = frozenset({"faults", "score"})
 
 FEWEST_CASES = 2
@@ -98,7 +101,10 @@ def judge_case(record: CaseRecord, context: Context, gates: Gates) -> tuple[Verd
     facts = life.facts if life else None
     subject = _Subject(
         name=name,
-        metrics=compared_metrics("case", gates, greedy=case.parameters.greedy),
+        metrics=tuple(
+            _beyond_noise(metric, record)
+            for metric in compared_metrics("case", gates, greedy=case.parameters.greedy)
+        ),
         gates=gates,
         baseline=_name(context),
         absent=partial(absent_from_case, record=record, facts=facts),
@@ -116,6 +122,12 @@ def judge_case(record: CaseRecord, context: Context, gates: Gates) -> tuple[Verd
     disturbed = disturbance(record.rounds, context.machine(case.variant))
     now = sample_of_case(record, context)
     return tuple(softened(v, disturbed) for v in (*held, *_against(now, past, subject)))
+
+
+def _beyond_noise(metric: Metric, record: CaseRecord) -> Metric:
+    """Return *metric* with a floor above what the reference's own computing makes of it."""
+    floor = max(metric.floor, NOISE_TIMES * record.drift_noise.get(metric.name, 0.0))
+    return msgspec.structs.replace(metric, floor=floor)
 
 
 def judge_variant(variant: str, context: Context, gates: Gates) -> tuple[Verdict, ...]:
@@ -261,7 +273,7 @@ def _compare_one(
 ) -> Verdict | None:
     """Return the verdict on one metric; ``None`` where neither side ever had it."""
     value = now.metrics.get(metric.name)
-    if metric.of_drift:
+    if metric.of_drift or (metric.of_answers and subject.twin is not None):
         return _compare_drift(metric, value, now, past, subject)
     having = [then for then in past if metric.name in then.metrics]
     if value is None:

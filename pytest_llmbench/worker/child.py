@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from pytest_llmbench.domain.case import Parameters
+from pytest_llmbench.domain.drift import Position
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.trace import Life, Memory, Trace
@@ -26,6 +27,7 @@ from pytest_llmbench.engines import (
     Served,
     Stamps,
     TeacherForcing,
+    TopLogprobs,
 )
 from pytest_llmbench.engines.registry import check_keys, start_engine
 from pytest_llmbench.errors import CaseError, EngineError, LoadError
@@ -35,7 +37,7 @@ from pytest_llmbench.probes.host_memory import read_host_memory
 from pytest_llmbench.probes.memory import memory_pass, read_memory
 from pytest_llmbench.probes.nvml import Gpu, Nvml, gpus_in_use
 from pytest_llmbench.worker import messages as say
-from pytest_llmbench.worker.forcing import forced_pass
+from pytest_llmbench.worker.forcing import Forcing, choice_logprobs, forced_pass, most_probable
 from pytest_llmbench.worker.warnings_seen import WarningsSeen
 
 FIRST_PROMPT: Final = (Message(role="user", content="Say hello in one short sentence."),)
@@ -43,6 +45,9 @@ FIRST_PARAMETERS: Final = Parameters(
     max_new_tokens=16, temperature=0.0, seed=0, top_p=1.0, top_k=0, length="fixed", chat=None
 )
 """The cold first generation is the same for every variant, whatever is measured after it."""
+
+_OF_A_CASE: Final = (say.Generate, say.Force, say.Top, say.Weigh)
+"""Requests whose refusal costs one case and not the variant."""
 
 
 class Loop:
@@ -68,9 +73,7 @@ class Loop:
 
     def answer(self, request: say.Request) -> say.Reply:
         """Return the answer to *request*; an engine's refusal is an answer too."""
-        refusal: type[EngineError] = (
-            CaseError if isinstance(request, (say.Generate, say.Force)) else LoadError
-        )
+        refusal: type[EngineError] = CaseError if isinstance(request, _OF_A_CASE) else LoadError
         try:
             with self._warnings:
                 return self._obey(request)
@@ -88,8 +91,9 @@ class Loop:
                 return self._load(request)
             case say.Generate():
                 return self._generate(request)
-            case say.Force():
-                return self._force(request)
+            case say.Force() | say.Top() | say.Weigh():
+                gc.collect()
+                return self._probabilities(request)
             case say.Free():
                 return self._free()
 
@@ -218,12 +222,24 @@ class Loop:
             timings=generation.timings,
         )
 
-    def _force(self, request: say.Force) -> say.Forced:
+    def _probabilities(self, request: say.Force | say.Top | say.Weigh) -> say.Reply:
+        engine, facts = self._ready(), self._facts
+        can: Forcing | None = engine if isinstance(engine, TeacherForcing) else None
+        match request:
+            case say.Force():
+                return say.Forced(seen=None if can is None else forced_pass(can, request, facts))
+            case say.Weigh():
+                found = None if can is None else choice_logprobs(can, request, facts)
+                return say.Weighed(logprobs=found)
+            case say.Top():
+                told = self._top(request) if can is None else most_probable(can, request, facts)
+                return say.Topped(positions=told)
+
+    def _top(self, request: say.Top) -> tuple[Position, ...] | None:
         engine = self._ready()
-        if not isinstance(engine, TeacherForcing):
-            return say.Forced(seen=None)
-        gc.collect()
-        return say.Forced(seen=forced_pass(engine, request, self._facts))
+        if not isinstance(engine, TopLogprobs):
+            return None
+        return engine.top_logprobs(request.messages, request.parameters)
 
     def _free(self) -> say.Freed:
         assert self._life is not None, "free comes after load"

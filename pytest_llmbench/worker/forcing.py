@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, Protocol
 
-from pytest_llmbench.domain.drift import ForcedPass
+from pytest_llmbench.domain.drift import ForcedPass, Position
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.engines import Encoded, Engine, TeacherForcing
 from pytest_llmbench.errors import CaseError, OtherTokensError
 
 if TYPE_CHECKING:
-    from pytest_llmbench.worker.messages import Force
+    from pytest_llmbench.worker.messages import Force, Top, Weigh
+
+TOLD: Final = 20
+"""Tokens of a place: as many as servers tell."""
 
 
 _MOST_ROWS: Final = 128
@@ -19,11 +25,11 @@ _BLOCK_NUMBERS: Final = 2**20
 they keep, and it would count as the memory of the next case."""
 
 
-class _Forcing(Engine, TeacherForcing, Protocol):
+class Forcing(Engine, TeacherForcing, Protocol):
     """An engine that can."""
 
 
-def forced_pass(engine: _Forcing, request: Force, facts: ModelFacts | None) -> ForcedPass:
+def forced_pass(engine: Forcing, request: Force, facts: ModelFacts | None) -> ForcedPass:
     """Return how probable *engine* finds the continuation of *request*.
 
     Raises:
@@ -46,8 +52,8 @@ def forced_pass(engine: _Forcing, request: Force, facts: ModelFacts | None) -> F
         why = not_comparable(like.prompt_ids, like.text, prompt_ids, text)
         if why is not None:
             raise OtherTokensError(why)
-    _check_length(encoded, request, facts)
-    step = request.step or max(1, min(_MOST_ROWS, _BLOCK_NUMBERS // vocabulary))
+    _check_length(encoded, len(request.continuation), "the reference's text", facts)
+    step = request.step or _step(vocabulary)
     asked = None
     if like is not None:
         asked = np.frombuffer(like.kept_ids, IDS).reshape(len(request.continuation), -1)
@@ -71,11 +77,84 @@ def forced_pass(engine: _Forcing, request: Force, facts: ModelFacts | None) -> F
     )
 
 
-def _check_length(encoded: Encoded, request: Force, facts: ModelFacts | None) -> None:
+def choice_logprobs(engine: Forcing, request: Weigh, facts: ModelFacts | None) -> tuple[float, ...]:
+    """Return how probable *engine* finds each of the choices, nats: the sum over its tokens.
+
+    Raises:
+        CaseError: one has no token, does not fit into the context, or its logits are no numbers.
+    """
+    from pytest_llmbench.metrics.forced import reduced
+
+    encoded, step = engine.encode(request.messages, request.parameters), _step(engine.vocabulary())
+    found = []
+    for choice in request.choices:
+        ids = engine.ids_of(choice)
+        if not ids:
+            raise CaseError(f"the choice {choice!r} has no token under this model")
+        _check_length(encoded, len(ids), f"the choice {choice!r}", facts)
+        try:
+            seen = reduced(engine.forced_logits(encoded, ids, step=step), ids, keep=1)
+        except ValueError as exc:
+            raise CaseError(str(exc)) from exc
+        found.append(float(seen.token_logprobs.sum(dtype="f8")))
+    return tuple(found)
+
+
+def most_probable(
+    engine: Forcing, request: Top, facts: ModelFacts | None
+) -> tuple[Position, ...] | None:
+    """Return the :data:`TOLD` most probable tokens at each place of the engine's own text.
+
+    ``None`` without a text. Raises as :func:`forced_pass`.
+    """
+    from pytest_llmbench.metrics.forced import reduced
+
+    if not request.continuation:
+        return None
+    encoded, ids = engine.encode(request.messages, request.parameters), request.continuation
+    _check_length(encoded, len(ids), "its text", facts)
+    try:
+        blocks = engine.forced_logits(encoded, ids, step=_step(engine.vocabulary()))
+        seen = reduced(blocks, ids, keep=TOLD)
+    except ValueError as exc:
+        raise CaseError(str(exc)) from exc
+    read = functools.cache(functools.partial(_read_alone, engine))
+    return tuple(
+        Position(logprobs=joined((read(int(token)), float(logprob)) for token, logprob in row))
+        for row in map(zip, seen.kept_ids, seen.kept_logprobs)
+    )
+
+
+def joined(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """Return log-probabilities by text; those of one text are added up as probabilities."""
+    found: dict[str, float] = {}
+    for text, logprob in pairs:
+        before = found.get(text)
+        found[text] = (
+            logprob
+            if before is None
+            else max(before, logprob) + math.log1p(math.exp(-abs(before - logprob)))
+        )
+    return found
+
+
+def _read_alone(engine: Forcing, token: int) -> str:
+    """Return how *token* reads after another: at the start, some tokenizers drop its space."""
+    before = engine.ids_of("a")
+    text, start = engine.text_of((*before, token)), engine.text_of(before)
+    return text.removeprefix(start) if text.startswith(start) else engine.text_of((token,))
+
+
+def _step(vocabulary: int) -> int:
+    """Return how many tokens are computed at once, so that their logits take little memory."""
+    return max(1, min(_MOST_ROWS, _BLOCK_NUMBERS // vocabulary))
+
+
+def _check_length(encoded: Encoded, more: int, what: str, facts: ModelFacts | None) -> None:
     limit = None if facts is None else facts.context_tokens
-    tokens = (encoded.tokens or 0) + len(request.continuation)
+    tokens = (encoded.tokens or 0) + more
     if limit is not None and tokens > limit:
         raise CaseError(
-            f"prompt and the reference's text have {tokens} tokens, but the model's context is "
+            f"prompt and {what} have {tokens} tokens, but the model's context is "
             f"{limit}; shorten the prompt or lower max_new_tokens"
         )

@@ -13,7 +13,7 @@ import msgspec
 
 from pytest_llmbench import errors
 from pytest_llmbench.domain.case import Parameters
-from pytest_llmbench.domain.drift import ForcedPass
+from pytest_llmbench.domain.drift import ForcedPass, Position
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.variant import Variant
 from pytest_llmbench.engines import engine_entry
@@ -28,7 +28,9 @@ from pytest_llmbench.worker.interpreter import check_interpreter
 from pytest_llmbench.worker.launch import START_TIMEOUT_S, Launched, launch
 from pytest_llmbench.worker.remote import FAILURES
 
-R = TypeVar("R", say.Started, say.Loaded, say.Generated, say.Forced, say.Freed)
+R = TypeVar(
+    "R", say.Started, say.Loaded, say.Generated, say.Forced, say.Topped, say.Weighed, say.Freed
+)
 
 _END_TIMEOUT_S = 5.0
 
@@ -148,6 +150,35 @@ class Worker:
             like=like,
         )
         return self._ask(request, say.Forced, doing, self.variant.round_timeout_s).seen
+
+    def top(
+        self,
+        messages: tuple[Message, ...],
+        parameters: Parameters,
+        continuation: tuple[int, ...],
+        doing: str,
+    ) -> tuple[Position, ...] | None:
+        """Return the most probable tokens along the variant's own greedy text.
+
+        ``None`` where the engine can't tell; *continuation* are the text's tokens, where they are
+        known, and *doing* names it in errors.
+        """
+        request = say.Top(messages=messages, parameters=parameters, continuation=continuation)
+        return self._ask(request, say.Topped, doing, self.variant.round_timeout_s).positions
+
+    def weigh(
+        self,
+        messages: tuple[Message, ...],
+        parameters: Parameters,
+        choices: tuple[str, ...],
+        doing: str,
+    ) -> tuple[float, ...] | None:
+        """Return the log-probability of each of *choices* as the answer, nats.
+
+        ``None`` where the engine can't tell; *doing* names it in errors.
+        """
+        request = say.Weigh(messages=messages, parameters=parameters, choices=choices)
+        return self._ask(request, say.Weighed, doing, self.variant.round_timeout_s).logprobs
 
     def free(self) -> say.Freed:
         """Release the model."""

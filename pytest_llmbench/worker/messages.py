@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 
 from pytest_llmbench.domain.case import Parameters
-from pytest_llmbench.domain.drift import ForcedPass
+from pytest_llmbench.domain.drift import ForcedPass, Position
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.trace import Contention, Life, Memory, Trace
@@ -75,6 +75,25 @@ class Force(_Said, frozen=True, kw_only=True):
     like: ForcedPass | None
 
 
+class Top(_Said, frozen=True, kw_only=True):
+    """Say which tokens are the most probable along a variant's own greedy text.
+
+    *continuation* are the tokens of that text, where they are known.
+    """
+
+    messages: tuple[Message, ...]
+    parameters: Parameters
+    continuation: tuple[int, ...]
+
+
+class Weigh(_Said, frozen=True, kw_only=True):
+    """Say how probable each of several answers to a prompt is."""
+
+    messages: tuple[Message, ...]
+    parameters: Parameters
+    choices: tuple[str, ...]
+
+
 class Free(_Said, frozen=True, kw_only=True):
     """Release the model."""
 
@@ -117,6 +136,18 @@ class Forced(_Said, frozen=True, kw_only=True):
     """How probable it is; ``None`` where the engine can't tell."""
 
     seen: ForcedPass | None
+
+
+class Topped(_Said, frozen=True, kw_only=True):
+    """The most probable tokens, place by place; ``None`` where the engine can't tell."""
+
+    positions: tuple[Position, ...] | None
+
+
+class Weighed(_Said, frozen=True, kw_only=True):
+    """The log-probability of each answer, nats; ``None`` where the engine can't tell."""
+
+    logprobs: tuple[float, ...] | None
 
 
 class Freed(_Said, frozen=True, kw_only=True):
@@ -191,8 +222,8 @@ class Told(_Said, frozen=True, kw_only=True):
     lines: tuple[str, ...]
 
 
-Request = Start | Load | Generate | Force | Free
-Reply = Started | Loaded | Generated | Forced | Freed | Refused
+Request = Start | Load | Generate | Force | Top | Weigh | Free
+Reply = Started | Loaded | Generated | Forced | Topped | Weighed | Freed | Refused
 Errand = Watch | Suspend | Resume | Settle | AskEnd | Kill
 
 _encoder = msgspec.msgpack.Encoder()

@@ -12,9 +12,11 @@ from pytest_llmbench.config import BUILTIN_SUITES, read_builtin
 from pytest_llmbench.config.load import DEFAULT_SAMPLING
 from pytest_llmbench.config.place import Place
 from pytest_llmbench.config.tables import (
+    CodeTable,
     ConfigTable,
     PromptTable,
     SamplingTable,
+    SimilarityTable,
     SuiteTable,
     VariantTable,
     keys_of,
@@ -40,6 +42,8 @@ TABLES = {
     "openai": BUILT_IN["openai"].options_type(),
     "ollama": BUILT_IN["ollama"].options_type(),
     "scripted": BUILT_IN["scripted"].options_type(),
+    "Similarity": SimilarityTable,
+    "Code": CodeTable,
     "Suite files": PromptTable,
 }
 

@@ -45,8 +45,27 @@ def _piece(path: str, text: str, thought: str = "") -> dict[str, Any]:
 
 
 def joined(lines: list[Any]) -> dict[str, Any]:
+    """One answer that was not streamed."""
+    if "message" in lines[-1]:
+        text = "".join(line["message"]["content"] for line in lines)
+        return {**lines[-1], "message": {"role": "assistant", "content": text}}
     text = "".join(line["response"] for line in lines)
     return {**lines[-1], "response": text}
+
+
+def with_logprobs(answer: dict[str, Any], count: int) -> dict[str, Any]:
+    """Every word with its probability and, where asked for, those of two others."""
+    text = answer["message"]["content"] if "message" in answer else answer["response"]
+    others = [_token("Rome", -3.0), _token("Oslo", -4.0)]
+    told = [
+        {**_token(word, -0.1), "top_logprobs": [_token(word, -0.1), *others][:count]}
+        for word in text.split()
+    ]
+    return {**answer, "logprobs": told}
+
+
+def _token(text: str, logprob: float) -> dict[str, Any]:
+    return {"token": text, "logprob": logprob, "bytes": list(text.encode())}
 
 
 def nonzero(figures: dict[str, Any]) -> dict[str, Any]:

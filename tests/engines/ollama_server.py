@@ -28,7 +28,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.engines.ollama_http import Http, Refused
-from tests.engines.ollama_lines import joined, nonzero, told
+from tests.engines.ollama_lines import joined, nonzero, told, with_logprobs
 from tests.engines.ollama_runner import (
     DEFAULTS,
     MS,
@@ -40,7 +40,10 @@ from tests.engines.ollama_runner import (
 )
 from tests.engines.ollama_script import Model, Script, details, listed, prompt_figures
 
-COMMON = {"model", "stream", "options", "keep_alive", "think", "truncate", "shift", "format"}
+COMMON = {
+    "model", "stream", "options", "keep_alive", "think", "truncate", "shift", "format", "logprobs",
+    "top_logprobs",
+}  # fmt: skip
 FIELDS = {
     "/api/generate": COMMON | {"prompt", "suffix", "images", "system", "template", "raw"},
     "/api/chat": COMMON | {"messages", "tools"},
@@ -222,7 +225,13 @@ class OllamaServer:
             return {**said, "response": "", "done": True, "done_reason": "load"}
         prompt = tokens_of(self._rendered(path, body, model))
         lines = self._lines(path, body, options, runner, load_ns, prompt, said)
-        return joined(list(lines)) if body.get("stream") is False else lines
+        return self._whole(body, list(lines)) if body.get("stream") is False else lines
+
+    def _whole(self, body: dict[str, Any], lines: list[Any]) -> dict[str, Any]:
+        """Return an answer that is not streamed."""
+        if not body.get("logprobs") or self.script.number < (0, 12, 11):
+            return joined(lines)
+        return with_logprobs(joined(lines), body.get("top_logprobs", 0))
 
     def _rendered(self, path: str, body: dict[str, Any], model: Model) -> str:
         if path == "/api/generate":

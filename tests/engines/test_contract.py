@@ -32,7 +32,7 @@ class DemoContract(EngineContract):
 
 class TestScripted(EngineContract):
     engine = "scripted"
-    options = {"context_tokens": 2000, "load_bytes": 2**27, "model_bytes": 2**27}
+    options = {"doubt": 0.1, "context_tokens": 2000, "load_bytes": 2**27, "model_bytes": 2**27}
     broken_options = {"fail_load": "the script was told to fail; remove fail_load"}
     samples = False
     counts_end_token = False
@@ -40,7 +40,7 @@ class TestScripted(EngineContract):
 
 class TestScriptedWork(EngineContract):
     engine = "scripted"
-    options = {"work": 20, "context_tokens": 2000}
+    options = {"doubt": 0.1, "work": 20, "context_tokens": 2000}
     samples = False
     counts_end_token = False
 

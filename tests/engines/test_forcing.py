@@ -19,7 +19,7 @@ from pytest_llmbench.metrics.drift import drift
 from pytest_llmbench.metrics.forced import IDS, LOGPROBS
 from pytest_llmbench.worker import Worker, WorkerPool
 from pytest_llmbench.worker.child import Loop
-from pytest_llmbench.worker.messages import Force, Forced
+from pytest_llmbench.worker.messages import Force, Forced, Weigh, Weighed
 from tests.support import DEMO_MODEL, demo_form, variant
 
 GREEDY = Parameters(
@@ -208,8 +208,48 @@ def test_tokens_of_another_vocabulary_are_not_computed(name: str, reference: Ref
         assert worker.force(PROMPTS[0], GREEDY, reference[0][0], "a test") is not None
 
 
+@pytest.mark.engine("transformers")
+@pytest.mark.engine("llama-cpp")
+@pytest.mark.engine("mlx")
+def test_choices_weigh_the_same_under_every_engine() -> None:
+    """And what they weigh is the model's own, computed in float64 without any of them."""
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(DEMO_MODEL)
+    model = transformers.AutoModelForCausalLM.from_pretrained(DEMO_MODEL).double()
+    turns = [{"role": "user", "content": PROMPTS[0][0].content}]
+    prompt = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
+    choices = ("Paris", "The capital of France is Paris.", "Rome", "<|im_end|>")
+    wanted = []
+    for choice in choices:
+        ids = tokenizer(choice, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        with torch.no_grad():
+            logits = model(torch.tensor([[*prompt, *ids]])).logits[0, len(prompt) - 1 : -1]
+        rows = torch.log_softmax(logits, dim=-1)
+        wanted.append(float(rows[range(len(ids)), ids].sum()))
+    for form in ("transformers", "llama-cpp", "mlx"):
+        with running(form) as worker:
+            found = worker.weigh(PROMPTS[0], GREEDY, choices, "a test")
+        assert found == pytest.approx(wanted, rel=0.02, abs=0.05), form
+    assert wanted[3] < wanted[2] < min(wanted[:2])
+
+
+@pytest.mark.engine("llama-cpp")
+def test_a_choice_that_can_not_be_weighed_is_refused() -> None:
+    with running("llama-cpp") as worker:
+        with pytest.raises(CaseError, match="the choice '' has no token"):
+            worker.weigh(PROMPTS[0], GREEDY, ("Paris", ""), "a test")
+        with pytest.raises(
+            CaseError, match=r"and the choice .* tokens, but the model's context is"
+        ):
+            worker.weigh(PROMPTS[0], GREEDY, ("word " * 50_000,), "a test")
+        assert worker.weigh(PROMPTS[0], GREEDY, ("Paris",), "a test") is not None
+
+
 def test_an_engine_that_can_not_says_so() -> None:
     loop = Loop(ends_with_parent=False)
     loop._engine = object()  # type: ignore[assignment]  # has none of the methods
     force = Force(messages=PROMPTS[0], parameters=GREEDY, continuation=(1,), step=None, like=None)
     assert loop.answer(force) == Forced(seen=None)
+    weigh = Weigh(messages=PROMPTS[0], parameters=GREEDY, choices=("a", "b"))
+    assert loop.answer(weigh) == Weighed(logprobs=None)

@@ -235,3 +235,26 @@ def test_wrong_keys_are_found_without_a_server(
     found = OllamaOptions(model="demo", **keys).problem(Path())
     assert (found and found[0]) == key
     assert found is None or problem in found[1]
+
+
+@scripts("server", [{}, {"version": "0.12.0"}], indirect=True, ids=["now", "old"])
+@pytest.mark.parametrize("chat", [None, False])
+def test_the_most_probable_tokens(
+    pool: WorkerPool, server: OllamaServer, chat: bool | None, request: pytest.FixtureRequest
+) -> None:
+    worker = opened(pool, server.url)
+    worker.load()
+    parameters = msgspec.structs.replace(GREEDY, chat=chat)
+    messages = (Message(role="user", content=QUESTION),)
+    text = worker.generate(messages, parameters, "a test").trace.text
+    found = worker.top(messages, parameters, (), "a test")
+    if "old" in request.node.name:
+        assert found is None, "versions before 0.12.11 tell none"
+        return
+    assert found is not None
+    assert [place.best for place in found] == text.split()
+    assert found[0].logprobs == {text.split()[0]: -0.1, "Rome": -3.0, "Oslo": -4.0}
+    path = "/api/generate" if chat is False else "/api/chat"
+    asked = server.asked(path)[-1]
+    assert (asked["logprobs"], asked["top_logprobs"], asked["stream"]) == (True, 20, False)
+    assert asked["options"]["temperature"] == 0

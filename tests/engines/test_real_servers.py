@@ -19,6 +19,7 @@ from pytest_llmbench.domain.trace import Trace
 from pytest_llmbench.engines.openai import OpenAIEngine
 from pytest_llmbench.engines.protocol import Stamps
 from pytest_llmbench.errors import CaseError
+from pytest_llmbench.metrics.drift import truncated_drift
 from pytest_llmbench.worker import Worker, WorkerPool
 from pytest_llmbench.worker.messages import Loaded
 from tests.support import DEMO_MODEL, ROOT, demo_form, variant
@@ -45,7 +46,8 @@ def served(kind: str) -> dict[str, object]:
     """The keys of a variant under the server *kind*."""
     if kind == "llama-cpp-python":
         command = "{python} -m llama_cpp.server --port {port} --n_ctx 1024 --n_threads 1"
-        more = ["--n_threads_batch", "1", "--model", demo_form("f16.gguf")]
+        more = ["--n_threads_batch", "1", "--logits_all", "true"]
+        more += ["--model", demo_form("f16.gguf")]
         alias = ["--model_alias", "{model}"]
         return {"model": "demo", "serve": [*command.split(), *alias, *more]}
     if kind == "mlx-lm":
@@ -115,6 +117,36 @@ def test_the_server_is_recognized_and_its_model_s_files_are_named(
     assert facts.identity["profile"] == asked
     assert len(facts.identity["weights"].rpartition(":")[2]) == 16
     assert str(ROOT) not in str(facts.identity)
+
+
+@pytest.mark.parametrize("messages", [FRANCE, TALK], ids=["question", "talk"])
+@pytest.mark.parametrize("parameters", [GREEDY, PLAIN], ids=["chat", "plain"])
+def test_its_most_probable_tokens_are_those_of_the_model(
+    reference: Running,
+    running: Running,
+    kind: str,
+    messages: tuple[Message, ...],
+    parameters: Parameters,
+) -> None:
+    """Token by token as far as both say the same; MLX writes half precision, to 1/128."""
+    own = reference.ask(messages, parameters)
+    wanted = reference.worker.top(messages, parameters, own.token_ids, "a test")
+    found = running.worker.top(messages, parameters, (), "a test")
+    if kind == "transformers":
+        assert found is None, "it has no such field"
+        return
+    assert wanted is not None
+    if not own.text:
+        assert len(wanted) == 1
+        return
+    assert found is not None
+    drifted = truncated_drift("reference", wanted, found)
+    assert drifted is not None
+    assert drifted.kl == pytest.approx([0.0] * len(drifted.kl), abs=0.05)
+    assert sum(drifted.agrees) >= len(own.token_ids) - 2
+    near = 0.02 if kind == "mlx-lm" else 0.005
+    some = drifted.delta_logp[:6]
+    assert some == pytest.approx([0.0] * len(some), abs=10 * near)
 
 
 @pytest.mark.parametrize("messages", [FRANCE, TALK], ids=["question", "talk"])

@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmbench.domain.drift import Drift, ForcedPass
+from pytest_llmbench.domain.drift import Drift, ForcedPass, Position
 from pytest_llmbench.metrics.alike import first_difference
 from pytest_llmbench.metrics.drift import (
     drift,
     drift_metrics,
     not_comparable,
+    own_noise,
     text_metrics,
+    truncated_drift,
 )
 from pytest_llmbench.metrics.forced import IDS, LOGPROBS, reduced
 from tests.support import token_trace
@@ -163,11 +165,20 @@ def test_metrics_of_texts() -> None:
     one = token_trace(text="a b c")
     other = token_trace(text="a b d", token_ids=(0, 1, 7), output_tokens=6)
     same = {n: m.value for n, m in text_metrics(one, one).items()}
-    assert same == {"exact_match": 1.0, "prefix_match_tokens": 3.0, "length_ratio": 1.0}
+    ratio = {"length_ratio": 1.0, "departures": 0.0}
+    assert same == {"exact_match": 1.0, "prefix_match_tokens": 3.0, **ratio}
     apart = {n: m.value for n, m in text_metrics(one, other).items()}
-    assert apart == {"exact_match": 0.0, "prefix_match_tokens": 2.0, "length_ratio": 2.0}
+    assert apart == {
+        "exact_match": 0.0,
+        "prefix_match_tokens": 2.0,
+        "length_ratio": 2.0,
+        "departures": 0.0,
+    }
     served = token_trace(text="a b c", token_ids=(), output_tokens=None)
-    assert {n: m.value for n, m in text_metrics(one, served).items()} == {"exact_match": 1.0}
+    assert {n: m.value for n, m in text_metrics(one, served).items()} == {
+        "exact_match": 1.0,
+        "departures": 0.0,
+    }
 
 
 @pytest.mark.parametrize(
@@ -175,3 +186,59 @@ def test_metrics_of_texts() -> None:
 )
 def test_how_much_is_common(one, other, common: int) -> None:
     assert first_difference(one, other) == common
+
+
+def test_how_far_the_reference_is_from_itself() -> None:
+    logits = some_logits()
+    tokens = logits.argmax(axis=1)
+    one = seen(logits, tokens)
+    again = seen(logits + 0.01 * some_logits(scale=1.0), tokens, asked=one)
+    noise = own_noise(one, again)
+    assert noise["kl_mean"] == drift_metrics(drift("", one, again))["kl_mean"].value > 0
+    assert noise["ppl_ratio"] == abs(drift_metrics(drift("", one, again))["ppl_ratio"].value - 1)
+    assert set(noise) == {
+        "kl_mean", "kl_p99", "kl_max", "top1_agreement", "delta_p_rms", "ppl_ratio",
+    }  # fmt: skip
+    assert set(own_noise(one, one).values()) == {0.0}
+
+
+def places(logprobs: np.ndarray, told: int) -> list[Position]:
+    rows = [np.argsort(-row)[:told] for row in logprobs]
+    return [
+        Position(logprobs={f"t{token}": float(row[token]) for token in best})
+        for row, best in zip(logprobs, rows, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("told", [2, 5, 20, 40])
+def test_what_servers_tell_bounds_the_divergence_from_below(told: int) -> None:
+    p, q = (some_logits(rows=8) for _ in range(2))
+    q[:5] = p[:5] + 0.1 * q[:5]  # alike at first
+    whole_kl = whole(p, q)
+    found = truncated_drift("base", places(log_softmax(p), told), places(log_softmax(q), told))
+    assert found is not None
+    assert found.truncated
+    same = int(np.argmin(p.argmax(axis=1) == q.argmax(axis=1)))
+    assert len(found.kl) == same + 1, "as far as both say the same, and one token more"
+    assert found.agrees == (*[True] * same, False)
+    assert (np.array(found.kl) <= whole_kl[: same + 1] + 1e-9).all()
+    if told == 40:
+        assert found.kl == pytest.approx(whole_kl[: same + 1])
+        chosen = p.argmax(axis=1)[: same + 1]
+        change = [log_softmax(q)[i, t] - log_softmax(p)[i, t] for i, t in enumerate(chosen)]
+        assert found.delta_logp == pytest.approx(change)
+
+
+def test_of_texts_that_are_told_nowhere_nothing_is_known() -> None:
+    assert truncated_drift("base", [], [Position(logprobs={"a": -1.0})]) is None
+
+
+def test_a_token_that_a_server_does_not_tell_is_at_most_its_last() -> None:
+    one, other = (
+        Position(logprobs=told) for told in ({"a": -0.1, "b": -3.0}, {"b": -0.1, "c": -4.0})
+    )
+    found = truncated_drift("base", [one], [other])
+    assert found is not None
+    assert found.delta_logp == pytest.approx((-3.9,))
+    assert found.agrees == (False,)
+    assert found.kl[0] > 0

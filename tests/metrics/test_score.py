@@ -52,6 +52,18 @@ def test_nothing_is_scored_without_a_scorer_or_an_expected_answer():
         ("json", None, "NaN", False),
         ("json", None, "[" * 100_000, False),
         ("json", None, "", False),
+        ("json-schema", '{"type": "object", "required": ["a"]}', '{"a": 1}', True),
+        ("json-schema", '{"type": "object", "required": ["a"]}', '{"b": 1}', False),
+        ("json-schema", '{"type": "object"}', "```json\n{}\n```", False),
+        ("json-schema", '{"type": "integer"}', "1.5", False),
+        ("json-schema", '{"type": "integer"}', "true", False),
+        ("json-schema", "{}", "[" * 100_000, False),
+        (
+            "json-schema",
+            '{"$defs": {"n": {"type": "null"}}, "items": {"$ref": "#/$defs/n"}}',
+            "[null, 1]",
+            False,
+        ),
     ],
 )
 def test_right_and_wrong(scorer, expect, text, right):
@@ -151,3 +163,17 @@ def test_any_json_equals_itself_however_it_is_written(value):
 def test_no_text_makes_a_scorer_fail(text):
     for scorer, expect in (("number", 1), ("choice", "A"), ("json", None), ("contains", "x")):
         assert score(make_prompt(scorer, expect), text) in (0.0, 1.0)
+
+
+def test_a_schema_fetches_nothing(monkeypatch):
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_: pytest.fail("it asked the network"))
+    asked = make_prompt("json-schema", '{"$ref": "http://127.0.0.1:9/schema.json"}')
+    with pytest.raises(
+        ConfigError, match=r"it refers to http://127\.0\.0\.1:9/schema\.json, which"
+    ):
+        score(asked, "{}")
+
+
+def test_scorers_that_run_something_are_not_here():
+    assert score(make_prompt("python"), "4") is None
+    assert score(make_prompt("code", "assert True"), "1") is None

@@ -165,3 +165,13 @@ def test_what_is_drawn_has_no_drift(two: Project) -> None:
     warm = TWO.replace("rounds = 3", "rounds = 3\ntemperature = 0.7")
     two.with_files(llmbench_toml=warm)
     assert not any(name.startswith("kl") for name in metrics(two.run_json(), "other"))
+
+
+def test_another_kind_of_text_fails_and_is_named(two: Project) -> None:
+    two.run("--llmbench-save")
+    longer = 'doubt = 0.2\ntext = "' + "on and on it goes " * 20 + '"'
+    two.with_files(llmbench_toml=TWO.replace("doubt = 0.2", longer))
+    worse = two.run()
+    worse.stdout.fnmatch_lines(["*departures*", "departures: unfinished"])
+    worse.stdout.fnmatch_lines(["*length_change*"])
+    assert worse.ret == pytest.ExitCode.TESTS_FAILED

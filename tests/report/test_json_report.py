@@ -113,6 +113,10 @@ def test_a_case():
         "drift": None,
         "no_drift": None,
         "no_similarity": None,
+        "departures": [],
+        "drift_noise": {},
+        "choices": {},
+        "no_score": None,
         "verdicts": [
             {"metric": "itl_s", "kind": "regressed", "sentence": regressed().sentence, "p": None},
         ],
@@ -324,5 +328,6 @@ def test_drift_is_told_token_by_token():
         "kl": [0.0001235, 0.5],
         "agrees": [True, False],
         "delta_p": [0.0, -0.25],
+        "truncated": False,
     }
     assert (told["no_drift"], told["no_similarity"]) == (None, "nobody asked")

@@ -168,7 +168,7 @@ class FakeWorker:
             raise WorkerCrashedError(f"variant {self.variant.id!r} lost its process (SIGKILL)")
         return self._round(number)
 
-    def force(self, _messages, _parameters, _continuation, _doing: str, *, like=None):
+    def force(self, _messages, _parameters, _continuation, _doing: str, *, like=None, step=None):
         """No probabilities; test_drifting.py has a worker that tells some."""
 
     def _round(self, number: int) -> Generated:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from pytest_llmbench.domain.drift import ForcedPass
+from pytest_llmbench.domain.drift import ForcedPass, Position
+from pytest_llmbench.engines import engine_entry
+from pytest_llmbench.engines.registry import BUILT_IN
 from pytest_llmbench.errors import CaseError, OtherTokensError, WorkerCrashedError
 from pytest_llmbench.metrics.forced import reduced
 from tests.metrics.test_drift import some_logits
@@ -33,8 +35,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Let workers tell probabilities; who was asked, in order."""
     names: list[str] = []
 
-    def force(self, _messages, _parameters, continuation, _doing, *, like=None):
-        names.append(f"{self.variant.id}{'' if like is None else ' of the same'}")
+    def force(self, _messages, _parameters, continuation, _doing, *, like=None, step=None):
+        again = "" if step is None else " in other blocks"
+        names.append(f"{self.variant.id}{'' if like is None else ' of the same'}{again}")
         return seen(self.variant.id, continuation)
 
     monkeypatch.setattr(FakeWorker, "force", force)
@@ -46,13 +49,13 @@ def test_the_reference_is_asked_first_and_the_others_of_the_same_tokens(
 ) -> None:
     bench, _ = make_bench([AP, BP, AQ, BQ], BOTH, plan=REFERENCE)
     bench.measure(BP)
-    assert asked == ["a", "b of the same"]
+    assert asked == ["a", "a of the same in other blocks", "b of the same"]
     assert bench.cases[BP.key].drift.to == "a"
     assert set(DRIFT) < set(bench.cases[BP.key].metrics)
     assert bench.cases[BP.key].metrics["tokens_match"].value == 1
     assert bench.cases[AP.key].drift is None
     bench.measure(BQ)
-    assert len(asked) == 4
+    assert len(asked) == 6
 
 
 def test_a_reference_of_another_crew_is_remembered(make_bench: MakeBench, asked: list[str]) -> None:
@@ -61,7 +64,7 @@ def test_a_reference_of_another_crew_is_remembered(make_bench: MakeBench, asked:
     bench.measure(AP)
     bench.lives.end("a")
     assert bench.measure(BP).drift is not None
-    assert asked == ["a", "b of the same"]
+    assert asked == ["a", "a of the same in other blocks", "b of the same"]
 
 
 def test_without_the_reference_s_case_there_is_none(
@@ -89,7 +92,7 @@ def test_a_second_look_keeps_what_was_found(make_bench: MakeBench, asked: list[s
     assert len(after.rounds) == 2 * len(before.rounds)
     assert after.drift == before.drift
     assert all(after.metrics[name] == before.metrics[name] for name in DRIFT)
-    assert len(asked) == 2
+    assert len(asked) == 3
     assert list(after.metrics) == list(before.metrics), "in the catalogue's order"
 
 
@@ -111,14 +114,14 @@ def test_a_twin_s_text_is_what_a_variant_is_held_against(
     plan = {"twins": {"b": "a"}, "crews": (("b", "a"),)}
     bench, _ = make_bench([BP], BOTH, plan=plan)
     assert bench.measure(BP).drift.to == "a"
-    assert asked == ["a", "b of the same"]
+    assert asked == ["a", "a of the same in other blocks", "b of the same"]
 
 
 @pytest.mark.parametrize("name", ["a", "b"])
 def test_what_is_refused_costs_the_drift_alone(
     make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    def force(self, _messages, _parameters, continuation, _doing, *, like=None):
+    def force(self, _messages, _parameters, continuation, _doing, *, like=None, step=None):
         if self.variant.id == name:
             raise CaseError(f"{name} has no memory for it")
         return seen(self.variant.id, continuation)
@@ -136,7 +139,7 @@ def test_what_is_refused_costs_the_drift_alone(
 def test_who_dies_of_it_keeps_what_was_measured(
     make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def force(self, _messages, _parameters, continuation, _doing, *, like=None):
+    def force(self, _messages, _parameters, continuation, _doing, *, like=None, step=None):
         if self.variant.id == "b":
             self.lost = True
             raise WorkerCrashedError("variant 'b' lost its process (SIGKILL)")
@@ -152,8 +155,8 @@ def test_who_dies_of_it_keeps_what_was_measured(
 
 
 def test_other_tokens_are_a_finding(make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def force(self, _messages, _parameters, continuation, _doing, *, like=None):
-        if like is not None:
+    def force(self, _messages, _parameters, continuation, _doing, *, like=None, step=None):
+        if like is not None and self.variant.id == "b":
             raise OtherTokensError("its prompt has other tokens")
         return seen(self.variant.id, continuation)
 
@@ -199,3 +202,63 @@ def test_the_key_is_of_model_and_text(make_bench: MakeBench, asked: list[str]) -
         bench, _ = make_bench([AP, BP], BOTH, plan={"reference": reference})
         keys.append(bench.measure(cases[other]).original_key)
     assert keys[0] == keys[1] != keys[2]
+
+
+SAID = {
+    "a": (Position(logprobs={"one": -0.1, "two": -3.0}), Position(logprobs={"x": -0.2, "y": -2.0})),
+    "b": (Position(logprobs={"one": -0.2, "two": -2.0}), Position(logprobs={"y": -0.2, "x": -2.0})),
+}
+
+
+@pytest.mark.parametrize("servers", ["a", "b", "ab"])
+def test_a_server_s_most_probable_tokens_are_compared_as_far_as_both_say_the_same(
+    make_bench: MakeBench, asked: list[str], monkeypatch: pytest.MonkeyPatch, servers: str
+) -> None:
+    def force(self, _messages, _parameters, continuation, _doing, *, like=None, step=None):
+        return None if self.variant.id in servers else seen(self.variant.id, continuation)
+
+    def top(self, _messages, _parameters, continuation, _doing):
+        asked.append(f"top of {self.variant.id}")
+        return SAID[self.variant.id]
+
+    monkeypatch.setattr(FakeWorker, "force", force)
+    monkeypatch.setattr(FakeWorker, "top", top, raising=False)
+    bench, _ = make_bench([AP, BP], BOTH, plan=REFERENCE)
+    monkeypatch.setattr(bench._drifting, "_forces", lambda case: case.variant not in servers)
+    record = bench.measure(BP)
+    assert asked == ["top of a", "top of b"]
+    assert record.drift.truncated
+    assert record.drift.agrees == (True, False)
+    assert record.no_drift is None
+    assert record.metrics["prefix_match_tokens"].value == 1
+    assert set(DRIFT) < set(record.metrics)
+    assert "tokens_match" not in record.metrics, "of a server's tokens nothing is known"
+
+
+def test_a_server_that_refuses_has_its_text_compared_and_says_why(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def top(self, *_):
+        if self.variant.id == "b":
+            raise CaseError("the server answered 400: no logprobs here")
+        return SAID["a"]
+
+    monkeypatch.setattr(FakeWorker, "top", top, raising=False)
+    bench, _ = make_bench([AP, BP], BOTH, plan=REFERENCE)
+    monkeypatch.setattr(bench._drifting, "_forces", lambda case: case.variant != "b")
+    record = bench.measure(BP)
+    assert record.no_drift == "the server answered 400: no logprobs here"
+    assert record.metrics["exact_match"].value == 1
+    assert "kl_mean" not in record.metrics
+
+
+def test_which_engines_take_a_text_is_known_before(make_bench: MakeBench) -> None:
+    told = {name: engine_entry(name).forces() for name in BUILT_IN}
+    assert told == {
+        "transformers": True,
+        "llama-cpp": True,
+        "mlx": True,
+        "openai": False,
+        "ollama": False,
+        "scripted": True,
+    }

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from pytest_llmbench.engines import (
     CaseError,
@@ -101,6 +102,29 @@ class FlawedEngine:
             cached_prompt_tokens=tokens if self.flaw == "says that it caches" else 0,
             timings=self._timings(tokens, len(words), cached=cached),
         )
+
+    def vocabulary(self) -> int:
+        return 50
+
+    def token_ids(self, encoded: Encoded) -> tuple[int, ...]:
+        return tuple(range(encoded.payload[1] % 50))
+
+    def text_of(self, ids: tuple[int, ...]) -> str:
+        return " ".join(map(str, ids))
+
+    def ids_of(self, text: str) -> tuple[int, ...]:
+        self.asked = getattr(self, "asked", 0) + (self.flaw == "weighs by whim")
+        return tuple(range(self.asked % 2, self.asked % 2 + len(text.split())))
+
+    def forced_logits(self, encoded: Encoded, continuation, *, step: int):
+        """Each place leads to its own number: what this engine always says."""
+        shift = self.flaw == "yields the rows after"
+        for at in range(0, len(continuation), step):
+            lost = self.flaw == "forgets its cache between blocks" and at
+            rows = np.zeros((len(continuation[at : at + step]), 50), np.float32)
+            for row in range(0 if not lost else len(rows), len(rows)):
+                rows[row, (at + row + shift) % 50] = 9.0
+            yield rows
 
     def free(self) -> None:
         self.memory = bytearray()

@@ -42,6 +42,9 @@ FLAWS = {
     "has no identity": "the_model_s_facts_are_complete",
     "has an empty setting": "the_model_s_facts_are_complete",
     "has no size": "the_model_s_facts_are_complete",
+    "yields the rows after": "its_own_greedy_text_is_the_most_probable",
+    "forgets its cache between blocks": "how_many_tokens_at_once_changes_little",
+    "weighs by whim": "a_choice_weighs_what_its_tokens_do",
     "leaks": "free_gives_the_memory_back",
 }
 """What an engine does wrong, and the test that has to find it."""

@@ -271,3 +271,16 @@ def test_a_time_of_zero_is_compared_by_amount():
 def test_verdicts_are_plain_facts():
     verdicts = judge(make_record(itl_s=0.06), make_session(itl_s=0.03))
     assert msgspec.json.decode(msgspec.json.encode(verdicts), type=type(verdicts)) is not None
+
+
+def test_drift_counts_beyond_what_the_reference_drifts_from_itself():
+    record = make_record(kl_mean=0.02)
+    before = make_session(kl_mean=0.0)
+    (key, kept), *_ = before.cases.items()
+    kept = msgspec.structs.replace(kept, original="k")
+    before = msgspec.structs.replace(before, cases={key: kept})
+    for noise, kind in ((0.0, REGRESSED), (0.006, REGRESSED), (0.007, OK)):
+        now = msgspec.structs.replace(
+            record, original="4", original_key="k", drift_noise={"kl_mean": noise}
+        )
+        assert kinds(judge(now, before))["kl_mean"] is kind

@@ -81,6 +81,10 @@ class LlamaCppEngine:
         """Return what *ids* read as, without special tokens."""
         return self._ready().vocabulary.text(ids)
 
+    def ids_of(self, text: str) -> tuple[int, ...]:
+        """Return *text* as tokens that follow a prompt."""
+        return self._ready().vocabulary.plain(text)
+
     def forced_logits(
         self, encoded: Encoded, continuation: tuple[int, ...], *, step: int
     ) -> Iterator[Any]:

@@ -68,21 +68,19 @@ class Vocabulary:
         What the model's metadata says of tokens to add (a BOS, say) holds for plain text; a
         template writes its own.
         """
+        return self._tokenized(text, added=not templated, special=True)
+
+    def plain(self, text: str) -> tuple[int, ...]:
+        """Return *text* as tokens, none added and none of them special."""
+        return tuple(self._tokenized(text, added=False, special=False))
+
+    def _tokenized(self, text: str, *, added: bool, special: bool) -> ctypes.Array[ctypes.c_int32]:
         encoded = text.encode()
 
         def tokenize(tokens: Any, room: int) -> int:
-            added = not templated
-            return int(
-                self._llama.llama_tokenize(
-                    self.handle,
-                    encoded,
-                    len(encoded),
-                    tokens,
-                    room,
-                    added,
-                    True,  # noqa: FBT003 — C
-                )
-            )
+            size = len(encoded)
+            read = self._llama.llama_tokenize
+            return int(read(self.handle, encoded, size, tokens, room, added, special))
 
         count = -tokenize(None, 0)
         tokens = (ctypes.c_int32 * count)()

@@ -127,6 +127,10 @@ class MlxEngine:
         """Return what *ids* read as, without special tokens."""
         return self._ready.tokens.text(ids)
 
+    def ids_of(self, text: str) -> tuple[int, ...]:
+        """Return *text* as tokens that follow a prompt."""
+        return self._ready.tokens.plain(text)
+
     def forced_logits(
         self, encoded: Encoded, continuation: tuple[int, ...], *, step: int
     ) -> Iterator[Any]:

@@ -27,6 +27,9 @@ class Tokens(Protocol):
     def text(self, ids: Sequence[int]) -> str:
         """Return what *ids* say, without special tokens."""
 
+    def plain(self, text: str) -> tuple[int, ...]:
+        """Return *text* as token ids, none added and none of them special."""
+
 
 class ModelTokens:
     """The model's tokenizer.
@@ -59,6 +62,11 @@ class ModelTokens:
         """See :class:`Tokens`."""
         return str(self._inner.decode(list(ids), skip_special_tokens=True))
 
+    def plain(self, text: str) -> tuple[int, ...]:
+        """See :class:`Tokens`."""
+        encoded = self._inner(text, add_special_tokens=False, split_special_tokens=True)
+        return tuple(map(int, encoded["input_ids"]))
+
     def _templated(self, parameters: Parameters) -> bool:
         there = bool(self._wrapper.has_chat_template)
         if parameters.chat and not there:
@@ -83,9 +91,12 @@ class ByteTokens:
         """See :class:`Tokens`."""
         if parameters.chat:
             raise CaseError(_NO_TEMPLATE.format(why="these random weights have no tokenizer"))
-        text = "\n\n".join(turn.content for turn in messages)
-        return [byte % self._vocabulary for byte in text.encode()]
+        return list(self.plain("\n\n".join(turn.content for turn in messages)))
 
     def text(self, ids: Sequence[int]) -> str:
         """Return the ids themselves, as nobody knows what they mean."""
         return " ".join(str(token) for token in ids if token not in self.ends)
+
+    def plain(self, text: str) -> tuple[int, ...]:
+        """See :class:`Tokens`."""
+        return tuple(byte % self._vocabulary for byte in text.encode())

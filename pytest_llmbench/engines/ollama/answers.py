@@ -115,6 +115,20 @@ class Chunk(msgspec.Struct):
         return self.thinking if self.message is None else self.message.thinking
 
 
+class Token(msgspec.Struct):
+    """A token, how probable it was, and at its place the most probable ones."""
+
+    token: str
+    logprob: float
+    top_logprobs: list[Token] | None = None
+
+
+class Told(msgspec.Struct):
+    """An answer that was not streamed, as far as its probabilities go; old versions have none."""
+
+    logprobs: list[Token] | None = None
+
+
 class Progress(msgspec.Struct):
     """One line of ``/api/pull``."""
 

@@ -18,12 +18,13 @@ from typing import Any, Final
 import msgspec
 
 from pytest_llmbench.domain.case import Parameters
+from pytest_llmbench.domain.drift import Position
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.trace import EngineTimings, FinishReason, ReportedMemory
 from pytest_llmbench.engines.loopback import is_loopback, processes_listening
 from pytest_llmbench.engines.ollama.address import server_address
-from pytest_llmbench.engines.ollama.answers import Chunk, Shown
+from pytest_llmbench.engines.ollama.answers import Chunk, Shown, Told
 from pytest_llmbench.engines.ollama.client import Client, ServerProblem, raised_as
 from pytest_llmbench.engines.ollama.cold import ColdRounds
 from pytest_llmbench.engines.ollama.facts import check_usable, model_facts
@@ -34,6 +35,8 @@ from pytest_llmbench.engines.protocol import Encoded, Generation, Stamps
 from pytest_llmbench.errors import CaseError, EngineNotInstalledError, LoadError
 
 _SECOND: Final = 1e-9
+_TOP: Final = 20
+"""Tokens of a place: the most that the API tells."""
 
 
 class OllamaEngine:
@@ -97,19 +100,38 @@ class OllamaEngine:
         request = encoded.payload
         assert isinstance(request, Request), "encode made it"
         self._cold.spend()
-        body = {
-            **self._model.common,
-            **request.body,
-            "stream": True,
-            "truncate": False,
-            "options": {**sampling(parameters, self._shown), **self._options.runner_options},
-        }
+        body = {**self._body(request, parameters), "stream": True}
         try:
             text, last = self._streamed(request.path, body, stamps)
         except ServerProblem as exc:
             raise self._case_error(exc) from exc
         self._check(last, parameters)
         return self._generation(request.key, text, last)
+
+    def top_logprobs(
+        self, messages: tuple[Message, ...], parameters: Parameters
+    ) -> tuple[Position, ...] | None:
+        """Ask the same once more, whole and untimed, for the most probable tokens."""
+        if parameters.length == "fixed":
+            return None
+        request = request_for(messages, parameters.chat, self._shown, self._options.think)
+        body = {**self._body(request, parameters), "stream": False}
+        body |= {"logprobs": True, "top_logprobs": _TOP}
+        with raised_as(CaseError):
+            told = self._client.post(request.path, body, Told)
+        places = [
+            {each.token: each.logprob for each in (place, *(place.top_logprobs or ()))}
+            for place in told.logprobs or ()
+        ]
+        return tuple(Position(logprobs=place) for place in places) or None
+
+    def _body(self, request: Request, parameters: Parameters) -> dict[str, object]:
+        return {
+            **self._model.common,
+            **request.body,
+            "truncate": False,
+            "options": {**sampling(parameters, self._shown), **self._options.runner_options},
+        }
 
     def free(self) -> None:
         """Unload the model, unless it is to stay, and close the connections."""

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from pytest_llmbench.domain.case import Parameters
+from pytest_llmbench.domain.drift import Position
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.trace import ReportedMemory
@@ -32,6 +33,7 @@ from pytest_llmbench.engines.openai.files import (
     named_files,
     without_folder,
 )
+from pytest_llmbench.engines.openai.logprobs import asking, positions_in
 from pytest_llmbench.engines.openai.options import OpenAIOptions
 from pytest_llmbench.engines.openai.profiles import EXO, Fields
 from pytest_llmbench.engines.openai.request import (
@@ -114,6 +116,19 @@ class OpenAIEngine:
             output_tokens=counts.output,
             timings=answer.timings,
         )
+
+    def top_logprobs(
+        self, messages: tuple[Message, ...], parameters: Parameters
+    ) -> tuple[Position, ...] | None:
+        """Ask the same once more, whole and untimed, for the most probable tokens."""
+        profile, path = self._server.facts.profile, endpoint(parameters)
+        if not profile.top_logprobs or parameters.length == "fixed":
+            return None
+        body = self._body(Asked(messages, nonce=_nonce()), parameters, stream=False)
+        body |= asking(path, profile)
+        with self._explained(parameters):
+            answer = self._server.client.post(self._server.client.url + path, body)
+        return positions_in(answer, raw=profile.raw_tokens)
 
     def free(self) -> None:
         """Stop the server, where we started it; close the connection."""

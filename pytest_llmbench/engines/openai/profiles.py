@@ -38,6 +38,9 @@ class Profile:
         counts_end: the end token is one of the tokens that it counts.
         loads_late: it answers before the model is loaded.
         remedy: what to do about a cached prompt.
+        top_logprobs: the most tokens of a place that it tells of; 0 where it tells none.
+        raw_tokens: it writes them as the vocabulary does.
+        chat_like: it is asked for them in plain completions as in chats.
     """
 
     name: str
@@ -51,6 +54,9 @@ class Profile:
     counts_end: bool = True
     loads_late: bool = False
     remedy: str = 'write cache_defeat = "prefix"'
+    top_logprobs: int = 20
+    raw_tokens: bool = False
+    chat_like: bool = False
 
 
 def _top_k(parameters: Parameters) -> Fields:
@@ -199,6 +205,9 @@ MLX_LM: Final = Profile(
     fields=_mlx_lm,
     loads_late=True,
     remedy='start it with "--prompt-cache-size", "0"',
+    top_logprobs=10,
+    raw_tokens=True,
+    chat_like=True,
 )
 """mlx_lm.server: counts, cached tokens too, in the last chunk; the end token is counted. It keeps
 ten prompts unless ``--prompt-cache-size 0`` is on its command line. A request with a seed is
@@ -214,6 +223,7 @@ TRANSFORMERS: Final = Profile(
     uncached_from=(),
     unless="--continuous-batching",
     remedy="start it without --continuous-batching",
+    top_logprobs=0,
 )
 """``transformers serve``: counts in the chunk that ends the answer, the end token among them; no
 ``[DONE]``. It keeps no prompt from one request to the next. An answer that ends by itself with its

@@ -122,6 +122,11 @@ class TransformersEngine:
         """Return what *ids* read as, without special tokens."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
 
+    def ids_of(self, text: str) -> tuple[int, ...]:
+        """Return *text* as tokens that follow a prompt."""
+        encoded = self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+        return tuple(encoded["input_ids"])
+
     def forced_logits(
         self, encoded: Encoded, continuation: tuple[int, ...], *, step: int
     ) -> Iterator[Any]:

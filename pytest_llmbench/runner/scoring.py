@@ -1,0 +1,151 @@
+"""How right an answer is: by a scorer of ours, a function of the user's, or by running it.
+
+Each text of a prompt is scored once, between bouts, when nothing is being timed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import math
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from pytest_llmbench.domain.code_limits import CodeLimits
+from pytest_llmbench.domain.suite import Prompt
+from pytest_llmbench.errors import ConfigError, ScoringError
+from pytest_llmbench.metrics.score import score
+from pytest_llmbench.worker.sandbox import check_sandbox, run_code
+
+Function = Callable[[str, Prompt], Any]
+"""A scorer of the user's: of an answer and what was asked; True, False, or 0 to 1."""
+
+_FENCE: Final = re.compile(
+    r"^[ \t]*```[ \t]*(?P<language>[\w+-]*)[^\n]*\n(?P<code>.*?)(?:^[ \t]*```|\Z)",
+    re.DOTALL | re.MULTILINE,
+)
+_PYTHON: Final = frozenset({"", "py", "python", "python3"})
+
+
+class Scoring:
+    """Scores answers, and remembers what it found.
+
+    Args:
+        code: what code of a model's may use up; ``None`` where nobody allowed that any is run.
+    """
+
+    def __init__(self, code: CodeLimits | None = None) -> None:
+        self._code = code
+        self._modules: dict[str, Any] = {}
+        self._found: dict[tuple[Prompt, str], float | None] = {}
+
+    def check(self, prompts: Iterable[Prompt]) -> None:
+        """Return where all of *prompts* can be scored.
+
+        Raises:
+            ConfigError: a function of the user's can't be imported, or code can't be run.
+        """
+        runs = False
+        for prompt in prompts:
+            if prompt.scorer is not None:
+                self._function(prompt)
+            runs = runs or prompt.score == "code"
+            if prompt.score == "code" and self._code is None:
+                raise ConfigError(
+                    f"{prompt.source}: prompt {prompt.id!r} is scored by running what the model "
+                    "writes, which nobody allowed; write the table [code] in the configuration (it "
+                    "may be empty): the code is shut in and bounded"
+                )
+        if runs and self._code is not None:
+            try:
+                check_sandbox(self._code)
+            except ScoringError as exc:
+                raise ConfigError(str(exc)) from exc
+
+    def __call__(self, prompt: Prompt, text: str) -> float | None:
+        """Return how right *text* is, 0 to 1; ``None`` where nothing is expected of it.
+
+        Raises:
+            ScoringError: a function of the user's failed, or code can't be shut in.
+        """
+        key = prompt, text
+        if key not in self._found:
+            self._found[key] = self._scored(prompt, text)
+        return self._found[key]
+
+    def _scored(self, prompt: Prompt, text: str) -> float | None:
+        if prompt.score == "python":
+            return self._by_function(prompt, text)
+        if prompt.score == "code":
+            return self._by_running(prompt, text)
+        return score(prompt, text)
+
+    def _by_function(self, prompt: Prompt, text: str) -> float:
+        try:
+            found = self._function(prompt)(text, prompt)
+        except Exception as exc:  # the user's own code may raise anything
+            raise ScoringError(f"{_of(prompt)} raised {type(exc).__name__}: {exc}") from exc
+        if not isinstance(found, int | float) or not 0 <= found <= 1:
+            raise ScoringError(
+                f"{_of(prompt)} returned {found!r}; return True, False, or a number from 0 to 1"
+            )
+        assert math.isfinite(found)
+        return float(found)
+
+    def _by_running(self, prompt: Prompt, text: str) -> float:
+        if self._code is None:
+            raise ScoringError(f"{prompt.source}: running code was not allowed by a table [code]")
+        test = "" if prompt.expect is None else str(prompt.expect)
+        return float(run_code(code_of(text), test, self._code).passed)
+
+    def _function(self, prompt: Prompt) -> Function:
+        assert prompt.scorer is not None, "the configuration holds it"
+        home, _, name = prompt.scorer.rpartition(":")
+        if home not in self._modules:
+            self._modules[home] = _imported(home, _of(prompt))
+        function: Function | None = getattr(self._modules[home], name, None)
+        if not callable(function):
+            raise ConfigError(f"{_of(prompt)} is no function: {home} has no {name}(text, prompt)")
+        return function
+
+
+def code_of(text: str) -> str:
+    """Return the Python in *text*: what its fences hold, all of it together, or the whole text."""
+    fenced = [
+        textwrap.dedent(found["code"])
+        for found in _FENCE.finditer(text)
+        if found["language"].casefold() in _PYTHON
+    ]
+    return "\n".join(fenced) if fenced else text
+
+
+def _of(prompt: Prompt) -> str:
+    return f"{prompt.source}: prompt {prompt.id!r}: its scorer {prompt.scorer}"
+
+
+def _imported(home: str, called: str) -> Any:
+    """Return the module or file *home*; messages call its function *called*."""
+    try:
+        return _of_file(Path(home)) if home.endswith(".py") else importlib.import_module(home)
+    except FileNotFoundError:
+        raise ConfigError(f"{called} is in no file: there is no {home}; correct it") from None
+    except Exception as exc:  # importing the user's own code may raise anything
+        raise ConfigError(
+            f"{called} can't be imported: {type(exc).__name__}: {exc}; correct it, or write "
+            "FILE.py:NAME or MODULE:NAME"
+        ) from exc
+
+
+def _of_file(path: Path) -> Any:
+    name = f"llmbench_scorer_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise FileNotFoundError(path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # as for any import: dataclasses look there
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,201 @@
+"""The far side of :mod:`.sandbox`: shuts itself in, then runs what a model wrote.
+
+A script of its own, which imports the standard library and the binding of libseccomp alone: what
+it can reach is what that code can reach. It reads one JSON object from its standard input and
+answers with one on its standard output.
+
+What holds it in is the kernel's, and can't be undone from within: Landlock (files, TCP, signals),
+a seccomp filter that lets few calls through, resource limits. Sources: Linux's
+``Documentation/userspace-api/landlock.rst`` and ``seccomp_filter.rst``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import os
+import resource
+import signal
+import sys
+import sysconfig
+from typing import Any, Final
+
+_LANDLOCK_CREATE_RULESET: Final = 444
+_LANDLOCK_ADD_RULE: Final = 445
+_LANDLOCK_RESTRICT_SELF: Final = 446
+"""Numbers of system calls; later than the common table, so that every architecture has these."""
+
+_VERSION: Final = 1
+_PATH_BENEATH: Final = 1
+_EXECUTE, _READ_FILE, _READ_FOLDER = 1 << 0, 1 << 2, 1 << 3
+_FILE_RIGHTS: Final = {3: 15, 4: 15}
+"""How many rights there are to be taken away, by the version of Landlock; 16 since the fifth."""
+
+_TCP: Final = 0b11
+_SCOPES: Final = 0b11
+"""Abstract sockets, and signals to whoever is outside."""
+
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+_CLONE_THREAD: Final = 0x10000
+_HARMLESS_IOCTLS: Final = (0x5401, 0x5421, 0x5451)
+"""Is it a terminal? Don't block. Close when a program is started."""
+
+_TOLD: Final = 2000
+
+_LEAST_LANDLOCK: Final = 3
+"""Before it, opening a file for reading could empty it. Linux 6.2 has it."""
+
+_CALLS: Final = (
+    "read", "write", "readv", "writev", "pread64", "close", "lseek", "dup", "dup2", "dup3",
+    "fcntl", "open", "openat", "stat", "fstat", "lstat", "newfstatat", "statx", "access",
+    "faccessat", "faccessat2", "readlink", "readlinkat", "getcwd", "getdents64", "pipe2",
+    "mmap", "munmap", "mprotect", "mremap", "madvise", "brk", "futex", "futex_time64",
+    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "restart_syscall",
+    "set_robust_list", "set_tid_address", "rseq", "sched_yield", "sched_getaffinity", "getpid",
+    "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid", "clock_gettime", "clock_getres",
+    "clock_nanosleep", "nanosleep", "gettimeofday", "time", "times", "getrusage", "getrandom",
+    "uname", "sysinfo", "poll", "ppoll", "select", "pselect6", "epoll_create1", "epoll_ctl",
+    "epoll_wait", "epoll_pwait", "eventfd2", "socketpair", "getsockname", "shutdown", "recvfrom",
+    "exit", "exit_group",
+)  # fmt: skip
+"""What Python computes with: no new process, no other's memory, no network, no kernel knob."""
+
+
+class _Ruleset(ctypes.Structure):
+    _fields_ = [
+        ("files", ctypes.c_uint64),
+        ("net", ctypes.c_uint64),
+        ("scoped", ctypes.c_uint64),
+    ]
+
+
+class _Beneath(ctypes.Structure):
+    _pack_ = 1
+    _layout_ = "ms"
+    _fields_ = [("allowed", ctypes.c_uint64), ("folder", ctypes.c_int32)]
+
+
+def main() -> None:
+    """Read what is to be run, run it shut in, and say what came of it."""
+    asked = json.loads(sys.stdin.buffer.read())
+    answers = os.dup(1)
+    _call(_libc().prctl, _PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    try:
+        _shut_in(asked["time_s"], asked["memory_bytes"], asked["seccomp"])
+    except (OSError, RuntimeError, ImportError, ValueError) as exc:
+        _say(answers, {"shut_in": False, "why": f"{type(exc).__name__}: {exc}"})
+        return
+    _say(answers, _ran(asked["code"], asked["test"]))
+    os._exit(0)  # no destructor of that code has a last word
+
+
+def _ran(code: str, test: str) -> dict[str, Any]:
+    """Return whether *code* and then *test* ran to their end."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    sys.setrecursionlimit(1000)
+    try:
+        exec(compile(code, "<answer>", "exec"), names)  # noqa: S102 — this is what it is for
+        exec(compile(test, "<expect>", "exec"), names)  # noqa: S102
+    except BaseException as exc:  # noqa: BLE001 — whatever it is, the answer is wrong
+        told = f"{type(exc).__name__}: {exc}".rstrip(": ")
+        return {"shut_in": True, "passed": False, "why": told[:_TOLD]}
+    return {"shut_in": True, "passed": True, "why": None}
+
+
+def _shut_in(time_s: float, memory_bytes: int, seccomp: str) -> None:
+    """Give up all that code that computes does not need; for ever."""
+    sys.path.append(seccomp)
+    import pyseccomp
+
+    sys.path.remove(seccomp)
+    for limit, value in (
+        (resource.RLIMIT_CPU, int(time_s) + 1),
+        (resource.RLIMIT_AS, memory_bytes),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, 64),
+    ):
+        resource.setrlimit(limit, (value, value))
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nothing, stream)
+    _call(_libc().prctl, _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    _landlock()
+    _filter(pyseccomp)
+
+
+def _landlock() -> None:
+    """Leave nothing of the file system but reading Python's own library; no TCP, no signals."""
+    libc = _libc()
+    version = libc.syscall(_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION)
+    if version < _LEAST_LANDLOCK:
+        raise OSError(errno.ENOSYS, "Landlock is missing or too old; it takes Linux 6.2 or later")
+    wanted = _Ruleset(
+        files=(1 << _FILE_RIGHTS.get(version, 16)) - 1,
+        net=_TCP if version >= 4 else 0,
+        scoped=_SCOPES if version >= 6 else 0,
+    )
+    size = 24 if version >= 6 else 16 if version >= 4 else 8
+    ruleset = _call(
+        libc.syscall, _LANDLOCK_CREATE_RULESET, ctypes.byref(wanted), ctypes.c_size_t(size), 0
+    )
+    for folder in _readable():
+        fd = os.open(folder, os.O_PATH | os.O_CLOEXEC)
+        rights = _READ_FILE | (_READ_FOLDER if os.path.isdir(folder) else 0)  # noqa: PTH112
+        rule = _Beneath(allowed=rights, folder=fd)
+        _call(
+            libc.syscall, _LANDLOCK_ADD_RULE, ruleset, _PATH_BENEATH, ctypes.byref(rule),
+            ctypes.c_int(0),
+        )  # fmt: skip
+        os.close(fd)
+    _call(libc.syscall, _LANDLOCK_RESTRICT_SELF, ruleset, 0)
+    os.close(ruleset)
+
+
+def _readable() -> list[str]:
+    """Return what Python reads when it imports of its own library."""
+    library = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+    shared = {"/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache"}
+    devices = {"/dev/null", "/dev/urandom"}
+    return [path for path in (*library, *shared, *devices) if path and os.path.exists(path)]  # noqa: PTH110
+
+
+def _filter(pyseccomp: Any) -> None:
+    """Refuse every call that is not named, and new processes; threads may be."""
+    rules = pyseccomp.SyscallFilter(defaction=pyseccomp.ERRNO(errno.EPERM))
+    known = [name for name in _CALLS if pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name) >= 0]
+    for name in known:
+        rules.add_rule(pyseccomp.ALLOW, name)
+    rules.add_rule(
+        pyseccomp.ALLOW,
+        "clone",
+        pyseccomp.Arg(0, pyseccomp.MASKED_EQ, _CLONE_THREAD, _CLONE_THREAD),
+    )
+    rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")  # so that the C library takes clone
+    for question in _HARMLESS_IOCTLS:
+        rules.add_rule(pyseccomp.ALLOW, "ioctl", pyseccomp.Arg(1, pyseccomp.EQ, question))
+    rules.add_rule(pyseccomp.ALLOW, "prlimit64", pyseccomp.Arg(2, pyseccomp.EQ, 0))  # to ask
+    rules.add_rule(pyseccomp.ALLOW, "sendto", pyseccomp.Arg(4, pyseccomp.EQ, 0))  # to its own end
+    rules.load()
+
+
+def _libc() -> Any:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _call(function: Any, *arguments: Any) -> int:
+    """Return what a function of the C library does; raise OSError where it fails."""
+    found = int(function(*arguments))
+    if found < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return found
+
+
+def _say(fd: int, answer: dict[str, Any]) -> None:
+    os.write(fd, json.dumps(answer).encode())
+
+
+if __name__ == "__main__":
+    main()
