@@ -104,6 +104,7 @@ def drift(results: Results) -> Section | None:
         ("same text", lambda r: r.value("exact_match"), format_percent),
         ("cosine, mean", lambda r: r.value(SIMILARITY), _cosine),
         ("cosine, lowest", lambda r: _lowest(results, r.variant), _cosine),
+        ("of another kind", lambda r: r.value("departures"), _plain),
         ("right there, wrong here", lambda r: r.value("flips"), _plain),
     )
     kept = [each for each in columns if any(each[1](r) is not None for r in found)]
