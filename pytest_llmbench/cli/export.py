@@ -19,6 +19,6 @@ def run(arguments: argparse.Namespace) -> Exit:
     if arguments.output is None:
         sys.stdout.write(text)
     else:
-        write_file(arguments.output, text, "--output")
+        write_file(arguments.output, text.encode(), flag="--output")
         say(f"wrote {as_typed(arguments.output)}")
     return Exit.FINE

@@ -42,7 +42,7 @@ def show_history(arguments: argparse.Namespace) -> None:
     if arguments.html is not None:
         from pytest_llmbench.report.trends_page import trends_page
 
-        write_file(arguments.html, trends_page(found), "--html")
+        write_file(arguments.html, trends_page(found).encode(), flag="--html")
     _say(found)
     if arguments.html is not None:
         say()

@@ -124,7 +124,8 @@ class Ending:
         results = session_results(record)
         for name, path in wanted.items():
             try:
-                write_file(path, export_named(name).render(results), f"--llmbench-{name}")
+                text = export_named(name).render(results)
+                write_file(path, text.encode(), flag=f"--llmbench-{name}")
             except LlmbenchError as exc:
                 self._problems.append(str(exc))
             else:

@@ -64,15 +64,15 @@ class Settings:
     plant: dict[str, float]
 
     @property
+    def files(self) -> dict[str, Path]:
+        """The files that reports of this run go to, by the option that names them."""
+        asked = {"json": self.json, **self.exports}
+        return {f"--llmbench-{name}": path for name, path in asked.items() if path is not None}
+
+    @property
     def writes(self) -> str | None:
         """The name of the baseline that this run will write, if any."""
         return self.replace or self.save
-
-    @property
-    def outputs(self) -> tuple[tuple[str, Path], ...]:
-        """Every report that this run will write: the option, and the file."""
-        named = [("json", self.json), *self.exports.items()]
-        return tuple((f"--llmbench-{name}", path) for name, path in named if path is not None)
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -155,18 +155,18 @@ def _check(settings: Settings) -> None:
             "--llmbench-plant slows a variant down on purpose, so its session can't be saved; "
             "leave out --llmbench-save and --llmbench-replace"
         )
+    _check_files(settings)
     if settings.against:
         _check_against(settings)
-    _check_outputs(settings)
 
 
-def _check_outputs(settings: Settings) -> None:
+def _check_files(settings: Settings) -> None:
     """Refuse to write two reports into one file."""
     flags: dict[Path, str] = {}
-    for flag, path in settings.outputs:
+    for flag, path in settings.files.items():
         other = flags.setdefault(path.resolve(), flag)
         if other != flag:
-            raise ConfigError(f"{flag}={path}: {other} writes that file; name another one")
+            raise ConfigError(f"{other} and {flag} name one file; each report needs one of its own")
 
 
 def _check_against(settings: Settings) -> None:

@@ -13,7 +13,6 @@ from typing import Final
 
 from pytest_llmbench.report.exports.markdown import render
 from pytest_llmbench.report.exports.results import Results
-from pytest_llmbench.report.files import append_text, size_of
 
 VARIABLE: Final = "GITHUB_STEP_SUMMARY"
 LIMIT: Final = 1024 * 1024
@@ -34,11 +33,17 @@ def append_summary(results: Results, path: Path) -> str:
 
     Nobody asked for it by an option, so that what goes wrong is said and no more.
     """
-    room = LIMIT - size_of(path) - 1
-    if room < _LEAST:
-        return f"not added to the step's summary: {VARIABLE} is full already"
     try:
-        append_text(path, render(results, limit=room))
+        room = LIMIT - _size(path) - 1
+        if room < _LEAST:
+            return f"not added to the step's summary: {VARIABLE} is full already"
+        with path.open("ab") as file:
+            file.write(f"\n{render(results, limit=room)}".encode())
     except OSError as exc:
         return f"not added to the step's summary: {exc.strerror or exc} ({VARIABLE})"
     return "added to the step's summary"
+
+
+def _size(path: Path) -> int:
+    """Return how many bytes *path* has; 0 where it is not there yet."""
+    return path.stat().st_size if path.exists() else 0

@@ -1,4 +1,4 @@
-"""Where reports are written: a file in one step, or more text at the end of one."""
+"""Files that a report is written to: in one step, and never over what is no file."""
 
 from __future__ import annotations
 
@@ -13,20 +13,17 @@ from pathlib import Path
 from pytest_llmbench.errors import ConfigError
 
 
-def write_file(path: Path, text: str, flag: str) -> None:
-    """Put *text* at *path* in one step, making the folders that lead there.
-
-    A lone surrogate, which has no UTF-8, is written as its escape.
+def write_file(path: Path, data: bytes, *, flag: str) -> None:
+    """Put *data* at *path* in one step, making the folders that lead there.
 
     Args:
         path: a file, or a link to one, which stays a link.
-        text: what it holds afterwards.
-        flag: the option that named it, for messages: ``--llmbench-json``.
+        data: all of it.
+        flag: the option that named the file, as it is typed; stands in messages.
 
     Raises:
         ConfigError: *path* can't be written; what was there before is untouched.
     """
-    data = text.encode("utf-8", errors="backslashreplace")
     with _translated(path, flag):
         _refuse_irregular(path)
         target = Path(os.path.realpath(path))
@@ -34,7 +31,7 @@ def write_file(path: Path, text: str, flag: str) -> None:
         _put(target, data)
 
 
-def check_place(path: Path, flag: str) -> None:
+def check_file(path: Path, *, flag: str) -> None:
     """Check that *path* can be written, before anything is measured; leaves nothing behind.
 
     Raises:
@@ -47,24 +44,6 @@ def check_place(path: Path, flag: str) -> None:
             folder = folder.parent
         with tempfile.TemporaryFile(dir=folder):
             pass
-
-
-def append_text(path: Path, text: str) -> None:
-    """Add *text* at the end of the file *path*, a line of its own.
-
-    Raises:
-        OSError: it can't be written.
-    """
-    with path.open("ab") as file:
-        file.write(f"\n{text}".encode(errors="backslashreplace"))
-
-
-def size_of(path: Path) -> int:
-    """Return how many bytes *path* has; 0 where it is not there."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 def _put(target: Path, data: bytes) -> None:

@@ -23,7 +23,7 @@ from pytest_llmbench.report.json_schema import SCHEMA_VERSION, results_schema
 
 __all__ = ["results_schema", "session_document", "write_json"]
 
-FLAG: Final = "--llmbench-json"
+_FLAG: Final = "--llmbench-json"
 
 
 def session_document(record: SessionRecord) -> dict[str, object]:
@@ -50,8 +50,9 @@ def write_json(path: Path, record: SessionRecord) -> None:
         ConfigError: *path* can't be written; what was there before is untouched.
     """
     text = json.dumps(session_document(record), indent=2, ensure_ascii=False, allow_nan=False)
-    # A lone surrogate has no UTF-8; it is written as its escape, which is JSON's as well.
-    write_file(path, f"{text}\n", FLAG)
+    # A lone surrogate has no UTF-8, but its JSON escape is the very text that this handler writes.
+    data = f"{text}\n".encode("utf-8", errors="backslashreplace")
+    write_file(path, data, flag=_FLAG)
 
 
 def _variant(judged: JudgedVariant) -> dict[str, object]:

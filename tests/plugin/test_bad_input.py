@@ -122,7 +122,7 @@ WRONG_OPTIONS = {
     "--llmbench-columns=history:speed": "--llmbench-columns=history:speed: unknown metric 'speed' (*allowed: ttft_s, *",
     "--llmbench-sort=fastest": "--llmbench-sort=fastest: unknown column 'fastest' (*allowed: variant, suite, task, load_s, *",
     "--llmbench-sort=history": "--llmbench-sort=history: a history has no order; name another column",
-    "--llmbench-csv=small.toml": "--llmbench-csv=*small.toml: it can't be written over a configuration, a suite or a baseline; name another file*",
+    "--llmbench-csv=small.toml": "--llmbench-csv=*small.toml: results can't be written over a configuration, a suite or a baseline; name another file, such as results.csv",
     "--llmbench-markdown=.": "--llmbench-markdown=* can't be written: it is a folder; type --llmbench-markdown=FILE *",
 }
 
@@ -224,7 +224,9 @@ def test_two_reports_in_one_file_are_refused(small: Project) -> None:
     result = small.run("--llmbench-json=out.txt", "--llmbench-csv=./out.txt")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
-        ["ERROR: --llmbench-csv=*out.txt: --llmbench-json writes that file; name another one"]
+        [
+            "ERROR: --llmbench-json and --llmbench-csv name one file; each report needs one of its own"
+        ]
     )
 
 

@@ -101,6 +101,12 @@ class MissingCase(Known, frozen=True, kw_only=True):
     sentence: str
 
 
+class Invocation(Known, frozen=True, kw_only=True):
+    """How the session came about; *ended_at* is in ISO 8601."""
+
+    ended_at: str
+
+
 class Results(Known, frozen=True, kw_only=True):
     """One session: what was measured and said, in the order measured; variants by name."""
 
@@ -110,6 +116,7 @@ class Results(Known, frozen=True, kw_only=True):
     cases: tuple[CaseResult, ...]
     missing: tuple[MissingCase, ...]
     reference: str | None
+    invocation: Invocation | None = None
 
 
 def session_results(record: SessionRecord) -> Results:

@@ -8,12 +8,13 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 import pytest_benchmark
 from pytest_benchmark.stats import Stats
 
 from pytest_llmbench.report.exports.pytest_benchmark import FORMAT, render
-from pytest_llmbench.report.exports.results import session_results
+from pytest_llmbench.report.exports.results import Invocation, session_results
 from tests.report.exports.facts import results, rich
 from tests.report.facts import session
 
@@ -87,6 +88,13 @@ def test_the_top() -> None:
     assert told["datetime"] == "2026-01-02T03:04:05+00:00"
     assert told["commit_info"] == {"id": "unversioned"}
     assert told["machine_info"]["context"] == {"torch": "2.12.0"}
+
+
+def test_the_time_is_the_session_s_where_it_is_known() -> None:
+    told = msgspec.structs.replace(
+        results(), invocation=Invocation(ended_at="2025-05-06T07:08:09+00:00")
+    )
+    assert document(told)["datetime"] == "2025-05-06T07:08:09+00:00"
 
 
 def test_a_benchmark() -> None:
