@@ -109,6 +109,11 @@ def format_percent(share: float, *, signed: bool = False) -> str:
     return f"{'+' if signed and percent > 0 else ''}{text} %"
 
 
+def format_times(ratio: float) -> str:
+    """Return a multiple of something else: ``1.52`` → ``"1.52×"``."""
+    return f"{_digits(ratio, 3)}×"
+
+
 def _digits(value: float, digits: int) -> str:
     """So many significant digits, never fewer than the whole part, no trailing zeros."""
     if value == 0 or not math.isfinite(value):

@@ -24,6 +24,7 @@ LIBRARIES = {
 }
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.pop("GITHUB_STEP_SUMMARY", None)  # runs within a test would add theirs to it
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

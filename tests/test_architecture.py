@@ -116,4 +116,6 @@ def test_pytest_without_the_flag_loads_nothing_heavy(arguments: list[str], tmp_p
     assert "pytest_llmbench.plugin" in loaded, "the plugin was not registered at all"
     assert not {name for name in HEAVY if name in loaded}
     ours = {name for name in loaded if name.startswith("pytest_llmbench.")}
-    assert ours <= {f"pytest_llmbench.plugin{part}" for part in ("", ".options", ".marker")}
+    plugin = {f"pytest_llmbench.plugin{part}" for part in ("", ".options", ".marker")}
+    names = {f"pytest_llmbench.report{part}" for part in ("", ".exports", ".exports.registry")}
+    assert ours <= plugin | names

@@ -34,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_list(commands)
     _add_show(commands)
     _add_doctor(commands)
+    _add_export(commands)
     _add_schema(commands)
     _add_selftest(commands)
     return parser
@@ -68,6 +69,7 @@ def _add_list(commands: Any) -> None:  # Any: argparse's private type of subpars
 def _add_show(commands: Any) -> None:
     parser = _command(commands, "show", "showing", "show one variant, suite, metric or baseline")
     _example(parser)
+    _history(parser)
     parser.set_defaults(subject=None)
     subjects = parser.add_subparsers(metavar="WHAT")
     for name, help_text, *names in (
@@ -90,8 +92,28 @@ def _add_show_config(subjects: Any) -> None:
 def _add_show_baseline(subjects: Any) -> None:
     parser = _subject(subjects, "baseline", "what a baseline keeps of its sessions")
     parser.add_argument("name", metavar="NAME", nargs="?", default="main", help="default: main")
-    parser.add_argument("--machine", metavar="LABEL", help="default: this machine's label")
+    _machine(parser, default=argparse.SUPPRESS)
+    _baselines(parser, default=argparse.SUPPRESS)
+
+
+def _history(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--history", metavar="METRIC", help="a metric over the sessions of a baseline"
+    )
+    parser.add_argument(
+        "--of",
+        metavar="GLOBS",
+        type=_globs,
+        default=(),
+        help="of which variants and cases, comma-separated (default: all)",
+    )
+    parser.add_argument("--html", metavar="PATH", type=Path, help="write it as a page, too")
+    parser.add_argument(
+        "--baseline", metavar="NAME", default="main", help="which baseline (default: main)"
+    )
+    _machine(parser)
     _baselines(parser)
+    _config(parser)
 
 
 def _add_doctor(commands: Any) -> None:
@@ -99,6 +121,25 @@ def _add_doctor(commands: Any) -> None:
         commands, "doctor", "doctor", "say what is installed, what works, and what is missing"
     )
     _config(parser)
+
+
+def _add_export(commands: Any) -> None:
+    from pytest_llmbench.report.exports.registry import EXPORTS
+
+    parser = _command(commands, "export", "export", "write a session's results in another format")
+    parser.add_argument(
+        "record", metavar="RECORD", type=Path, help="what pytest --llmbench-json wrote"
+    )
+    parser.add_argument(
+        "--format",
+        required=True,
+        choices=[export.name for export in EXPORTS],
+        metavar="NAME",
+        help="; ".join(f"{export.name}: {export.what}" for export in EXPORTS),
+    )
+    parser.add_argument(
+        "--output", metavar="PATH", type=Path, help="a file (default: standard output)"
+    )
 
 
 def _add_schema(commands: Any) -> None:
@@ -152,24 +193,32 @@ def _command(
 def _subject(subjects: Any, name: str, help_text: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subjects.add_parser(name, help=help_text)
     parser.set_defaults(subject=name)
-    _config(parser)
+    _config(parser, default=argparse.SUPPRESS)
     return parser
 
 
-def _config(parser: argparse.ArgumentParser) -> None:
+def _config(parser: argparse.ArgumentParser, default: str | None = None) -> None:
     parser.add_argument(
         "--config",
         metavar="PATH",
         type=Path,
+        default=default,
         help="default: llmbench.toml here, or [tool.llmbench] in pyproject.toml",
     )
 
 
-def _baselines(parser: argparse.ArgumentParser) -> None:
+def _machine(parser: argparse.ArgumentParser, default: str | None = None) -> None:
+    parser.add_argument(
+        "--machine", metavar="LABEL", default=default, help="default: this machine's label"
+    )
+
+
+def _baselines(parser: argparse.ArgumentParser, default: str | None = None) -> None:
     parser.add_argument(
         "--baselines",
         metavar="DIR",
         type=Path,
+        default=default,
         help="where baselines live (default: baselines, beside the configuration)",
     )
 

@@ -28,10 +28,10 @@ def show_baseline(arguments: argparse.Namespace) -> None:
     """
     found = look_for_config(arguments.config)
     store = Store(baselines_folder(arguments.baselines, found))
-    machine = arguments.machine or _this_machine()
+    machine = arguments.machine or this_machine()
     baseline = store.read(machine, arguments.name)
     if baseline is None or not baseline.sessions:
-        raise BaselineError(_absent(store, machine, arguments.name))
+        raise BaselineError(absent_baseline(store, machine, arguments.name))
     kept = plural(len(baseline.sessions), "session")
     say(f"baseline {baseline.name} of machine {machine}: {kept}")
     heading("sessions")
@@ -103,7 +103,8 @@ def _versions(session: BaselineSession) -> str:
     return ", ".join([*ours, *(f"{name} {version}" for name, version in sorted(versions.items()))])
 
 
-def _this_machine() -> str:
+def this_machine() -> str:
+    """Return this machine's label among the baselines."""
     from pytest_llmbench.probes.environment import host_environment
     from pytest_llmbench.probes.machine import machine_label
     from pytest_llmbench.probes.nvml import Nvml
@@ -111,7 +112,8 @@ def _this_machine() -> str:
     return machine_label(host_environment(nvml=Nvml.open(), folder=None).identity)
 
 
-def _absent(store: Store, machine: str, name: str) -> str:
+def absent_baseline(store: Store, machine: str, name: str) -> str:
+    """Return that there is no such baseline, and which there are."""
     there = [f"{m}/{n}" for m in store.machines() for n in store.names(m)]
     if not there:
         return (

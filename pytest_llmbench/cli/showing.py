@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 from pytest_llmbench.cli.configuration import config_path, look_for_config, need_config
 from pytest_llmbench.cli.exits import Exit
+from pytest_llmbench.cli.history import show_history
 from pytest_llmbench.cli.listing import prompt_source, sweep, task_counts, what_was_set
 from pytest_llmbench.cli.output import say, say_table
 from pytest_llmbench.cli.show_baseline import show_baseline
@@ -30,11 +31,20 @@ T = TypeVar("T")
 
 def run(arguments: argparse.Namespace) -> Exit:
     """Show what was asked for."""
-    if getattr(arguments, "example", False):
+    if arguments.history is not None:
+        if arguments.subject is not None:
+            raise ConfigError(
+                f"llmbench show: --history and {arguments.subject} are two questions; ask one"
+            )
+        show_history(arguments)
+    elif arguments.html is not None or arguments.of:
+        raise ConfigError("llmbench show: --html and --of are of a history; add --history=METRIC")
+    elif getattr(arguments, "example", False):
         sys.stdout.write(example_config())
     elif arguments.subject is None:
         raise ConfigError(
-            f"llmbench show: show what? Type one of {', '.join(_SUBJECTS)} after it, or --example"
+            f"llmbench show: show what? Type one of {', '.join(_SUBJECTS)} after it, or "
+            "--history=METRIC, or --example"
         )
     else:
         _SUBJECTS[arguments.subject](arguments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,10 @@ from pytest_llmbench.domain.record import SessionRecord
 from pytest_llmbench.errors import LlmbenchError
 from pytest_llmbench.plugin.baseline import relative_to_here
 from pytest_llmbench.plugin.run import Run
+from pytest_llmbench.plugin.step_summary import append_summary, summary_file
+from pytest_llmbench.report.exports.registry import export_named
+from pytest_llmbench.report.exports.results import session_results
+from pytest_llmbench.report.files import write_file
 from pytest_llmbench.report.json_report import write_json
 from pytest_llmbench.report.rows import session_rows
 from pytest_llmbench.report.summary import summary_lines
@@ -55,6 +60,7 @@ class Ending:
         if self._run.nothing_beside is not None:
             self._problems.append(self._run.nothing_beside)
         self._write_json(record)
+        self._export(record)
         if exitstatus in _COMPLETE:
             failed = missed or exitstatus != pytest.ExitCode.OK or _failing(record, self._run)
             self._save(record, failed=failed)
@@ -71,11 +77,12 @@ class Ending:
             return
         reporter.section("llmbench", sep="=")
         writer = reporter.config.get_terminal_writer()
-        rows = session_rows(record)
-        if rows:
-            table = render_table(rows, width=writer.fullwidth, color=writer.hasmarkup)
-            reporter.write_line(table)
         settings = self._run.settings
+        rows = settings.table.ordered(session_rows(record, settings.table.group))
+        if rows:
+            shape = settings.table.shape(self._run.baseline.compared)
+            table = render_table(rows, width=writer.fullwidth, color=writer.hasmarkup, shape=shape)
+            reporter.write_line(table)
         quiet = quiet_kinds(settings.missing, settings.inconclusive)
         described = self._run.baseline.description
         apart = self._run.apart
@@ -106,6 +113,26 @@ class Ending:
         else:
             self._said.append(f"wrote {relative_to_here(path)}")
 
+    def _export(self, record: SessionRecord) -> None:
+        """Write the reports asked for, and add one to the summary of a CI step."""
+        wanted = dict(self._run.settings.exports)
+        summary = summary_file()
+        if not wanted and summary is None:
+            return
+        if summary is not None and "markdown" in wanted and _same(wanted["markdown"], summary):
+            del wanted["markdown"]  # it would take the place of what other steps wrote there
+        results = session_results(record)
+        for name, path in wanted.items():
+            try:
+                text = export_named(name).render(results)
+                write_file(path, text.encode(), flag=f"--llmbench-{name}")
+            except LlmbenchError as exc:
+                self._problems.append(str(exc))
+            else:
+                self._said.append(f"wrote {relative_to_here(path)}")
+        if summary is not None and (record.cases or record.variants):
+            self._said.append(append_summary(results, summary))
+
     def _save(self, record: SessionRecord, *, failed: bool) -> None:
         saved_at = datetime.now(UTC).replace(microsecond=0).isoformat()
         try:
@@ -120,6 +147,10 @@ class Ending:
             self._problems.append(str(exc))
         else:
             self._said.extend([said] if said else [])
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
 
 
 def _failing(record: SessionRecord, run: Run) -> bool:

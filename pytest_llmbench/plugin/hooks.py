@@ -10,6 +10,7 @@ import pytest
 
 from pytest_llmbench.plugin.ending import Ending
 from pytest_llmbench.plugin.items import ConfigFile, case_of, grouped, variant_of
+from pytest_llmbench.plugin.properties import add_properties
 from pytest_llmbench.plugin.run import Run
 
 
@@ -82,9 +83,12 @@ class RunHooks:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Judge what a Python test measured, once the test itself has passed."""
-        result = yield
-        self._run.judge_test(item)
-        return result
+        try:
+            result = yield
+            self._run.judge_test(item)
+            return result
+        finally:
+            add_properties(item, self._run.bench)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(

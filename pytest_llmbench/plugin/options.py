@@ -10,6 +10,8 @@ from typing import Any, Final, Literal
 
 import pytest
 
+from pytest_llmbench.report.exports.registry import EXPORTS
+
 Kind = Literal["switch", "text", "path", "list", "policy", "optional"]
 POLICIES: Final = ("pass", "warn", "fail")
 
@@ -73,7 +75,11 @@ OPTIONS: Final = (
     Option("missing", "policy", "", "what a missing case or metric does to the run", "warn"),
     Option("inconclusive", "policy", "", "what an undecidable comparison does to it", "warn"),
     Option("strict", "switch", "", "an engine that is not installed fails its cases"),
+    Option("group", "text", "suite|variant|task", "a row of the table for each variant by this"),
+    Option("columns", "text", "NAMES", "columns of the table; +NAME adds one to the usual ones"),
+    Option("sort", "text", "NAME", "the column that rows are sorted by; -NAME the other way round"),
     Option("json", "path", "PATH", "write everything measured and judged as JSON"),
+    *(Option(export.name, "path", "PATH", f"write {export.what}") for export in EXPORTS),
     Option("plant", "list", "VARIANT=PERCENT", "slow a variant down, to see the gate fire"),
 )
 

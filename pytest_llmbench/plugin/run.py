@@ -27,7 +27,7 @@ from pytest_llmbench.plugin.settings import Settings, read_settings
 from pytest_llmbench.probes.environment import host_environment
 from pytest_llmbench.probes.nvml import Nvml
 from pytest_llmbench.report.failure import failure_text
-from pytest_llmbench.report.json_report import check_json_path
+from pytest_llmbench.report.files import check_file
 from pytest_llmbench.runner.plan import matching
 from pytest_llmbench.runner.result import Result
 from pytest_llmbench.runner.session import Session
@@ -70,9 +70,9 @@ class Run:
         environment = host_environment(nvml=self._nvml, folder=settings.root)
         self.environment = environment if self.other is None else self.other.noted(environment)
         self.baseline = BaselineFiles(settings, self.environment)
-        if settings.json is not None:
-            _check_not_input(settings.json, self.config, settings)
-            check_json_path(settings.json)
+        for flag, path in settings.files.items():
+            _check_not_input(flag, path, self.config, settings)
+            check_file(path, flag=flag)
         self._progress = PytestProgress(pytest_config)
         self.unheard: list[tuple[str, Verdict]] = []
         self.select(())
@@ -308,15 +308,15 @@ def _check_collected(request: pytest.FixtureRequest, name: str) -> None:
         )
 
 
-def _check_not_input(path: Path, config: Config, settings: Settings) -> None:
-    """Refuse to write results over the configuration, a suite file or a baseline."""
+def _check_not_input(flag: str, path: Path, config: Config, settings: Settings) -> None:
+    """Refuse to write a report over the configuration, a suite file or a baseline."""
     target = path.resolve()
     inputs = target.suffix in (".toml", ".jsonl", ".py", ".ini")
     kept = target.is_relative_to(settings.baselines.resolve())
     if inputs or kept or target == config.source.resolve():
         raise ConfigError(
-            f"--llmbench-json={path}: results can't be written over a configuration, a suite or "
-            "a baseline; name another file, such as results.json"
+            f"{flag}={path}: results can't be written over a configuration, a suite or "
+            f"a baseline; name another file, such as results.{flag.rpartition('-')[2]}"
         )
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from pytest_llmbench.errors import ConfigError
 from pytest_llmbench.plugin.options import OPTIONS, POLICIES, Option
+from pytest_llmbench.report.choices import TableChoice, chosen
+from pytest_llmbench.report.exports.registry import EXPORTS
 from pytest_llmbench.runner.crews import Interleave
 from pytest_llmbench.units import parse_amount
 from pytest_llmbench.verdict.outcome import Policy
@@ -29,6 +31,8 @@ class Settings:
         rounds, warmup: ``None`` where not given, ``"auto"`` or a number.
         against: the interpreter or the git revision that is compared with side by side.
         save, replace: name of the baseline to write, or ``None``.
+        table: how the table looks.
+        exports: files to write by the name of their format.
         plant: planted slowdowns by variant, as shares.
     """
 
@@ -54,8 +58,16 @@ class Settings:
     missing: Policy
     inconclusive: Policy
     strict: bool
+    table: TableChoice
     json: Path | None
+    exports: dict[str, Path]
     plant: dict[str, float]
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files that reports of this run go to, by the option that names them."""
+        asked = {"json": self.json, **self.exports}
+        return {f"--llmbench-{name}": path for name, path in asked.items() if path is not None}
 
     @property
     def writes(self) -> str | None:
@@ -101,7 +113,13 @@ def read_settings(config: pytest.Config) -> Settings:
         missing=_policy(text("missing"), "--llmbench-missing"),
         inconclusive=_policy(text("inconclusive"), "--llmbench-inconclusive"),
         strict=bool(given["strict"]),
+        table=chosen(text("group"), text("columns"), text("sort")),
         json=parsed("json", Path),
+        exports={
+            export.name: path
+            for export in EXPORTS
+            if (path := parsed(export.name.replace("-", "_"), Path)) is not None
+        },
         plant=dict(_planted(text) for text in cast("list[str]", given["plant"])),
     )
     _check(settings)
@@ -137,8 +155,18 @@ def _check(settings: Settings) -> None:
             "--llmbench-plant slows a variant down on purpose, so its session can't be saved; "
             "leave out --llmbench-save and --llmbench-replace"
         )
+    _check_files(settings)
     if settings.against:
         _check_against(settings)
+
+
+def _check_files(settings: Settings) -> None:
+    """Refuse to write two reports into one file."""
+    flags: dict[Path, str] = {}
+    for flag, path in settings.files.items():
+        other = flags.setdefault(path.resolve(), flag)
+        if other != flag:
+            raise ConfigError(f"{other} and {flag} name one file; each report needs one of its own")
 
 
 def _check_against(settings: Settings) -> None:

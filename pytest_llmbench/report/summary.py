@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
-from pytest_llmbench.domain.fact import Fact
 from pytest_llmbench.domain.record import JudgedVariant, SessionRecord
 from pytest_llmbench.domain.verdict import Verdict, VerdictKind
+from pytest_llmbench.report.spoken import Spoken, all_new, failed, folded
 from pytest_llmbench.report.text import one_line
 from pytest_llmbench.units import format_percent
 from pytest_llmbench.verdict.outcome import SEVERITY
@@ -23,31 +23,6 @@ _MUCH: Final = 0.05
 _SAVE: Final = "pytest --llmbench --llmbench-save"
 _REPLACE: Final = "pytest --llmbench --llmbench-replace"
 _ACCEPT: Final = "pytest --llmbench --llmbench-no-compare --llmbench-replace"
-
-
-class _Said(Fact, frozen=True, kw_only=True):
-    """A verdict and whom it is about: *noun* ``case`` or ``variant``, and its *name*."""
-
-    noun: str
-    name: str
-    verdict: Verdict
-
-    @property
-    def folds_with(self) -> tuple[str, str]:
-        """What it shares with the same thing said of others."""
-        return self.noun, self.verdict.sentence.replace(self._subject, "\0")
-
-    @property
-    def line(self) -> str:
-        """The sentence, with whom it is about."""
-        sentence = self.verdict.sentence
-        if self._subject in sentence:
-            return sentence
-        return f"{self.name if self.noun == 'case' else self._subject}: {sentence}"
-
-    @property
-    def _subject(self) -> str:
-        return f"{self.noun} {self.name}"
 
 
 def summary_lines(
@@ -73,19 +48,19 @@ def summary_lines(
         apart: why variants were not loaded together: sentences that begin with a variant.
     """
     said = tuple(_said(record))
-    all_new = baseline is not None and _all_new(said)
+    nothing_compared = baseline is not None and all_new(said)
     lines: list[str] = []
     for kind in SEVERITY:
         passed_over = kind is VerdictKind.OK or kind in quiet
-        if not passed_over and not (all_new and kind is VerdictKind.NEW):
-            lines.extend(_of_kind(kind, [s for s in said if s.verdict.kind is kind]))
+        if not passed_over and not (nothing_compared and kind is VerdictKind.NEW):
+            lines.extend(_of_kind(kind, [s for s in said if s.kind is kind]))
     lines.extend(_skipped(record))
     for judged in record.variants:
         lines.extend(_warnings(judged))
     lines.extend(_apart(apart))
     lines.extend(_control(record))
     lines.extend(_counts(said))
-    if all_new:
+    if nothing_compared:
         lines.append(f"{one_line(str(baseline))}: all of this is new; to keep it, type {_SAVE}")
     lines.extend(_to_type(said))
     return tuple(lines)
@@ -97,51 +72,50 @@ def _skipped(record: SessionRecord) -> Iterator[str]:
             yield f"skipped: variant {judged.record.id}: {one_line(judged.record.skipped)}"
 
 
-def _said(record: SessionRecord) -> Iterator[_Said]:
+def _said(record: SessionRecord) -> Iterator[Spoken]:
     for judged in record.cases:
         key = judged.record.case.key
         yield from _about("case", key, judged.verdicts, judged.record.error)
     for life in record.variants:
         yield from _about("variant", life.record.id, life.verdicts, life.record.error)
     for key, verdict in record.missing:
-        yield _Said(noun="case", name=key, verdict=verdict)
+        yield _of_verdict("case", key, verdict)
 
 
-def _about(noun: str, name: str, verdicts: Sequence[Verdict], error: str | None) -> Iterator[_Said]:
+def _about(
+    noun: str, name: str, verdicts: Sequence[Verdict], error: str | None
+) -> Iterator[Spoken]:
     """Yield what was said; an error of which nothing was said speaks for itself."""
     if error is not None and not verdicts:
-        sentence = f"{noun} {name} failed: {error}"
-        verdicts = (Verdict(metric="", kind=VerdictKind.ERROR, sentence=sentence),)
+        yield failed(noun, name, error)
     for verdict in verdicts:
-        yield _Said(noun=noun, name=name, verdict=verdict)
+        yield _of_verdict(noun, name, verdict)
 
 
-def _all_new(said: Iterable[_Said]) -> bool:
-    """Whether nothing that was measured is in the baseline; what failed doesn't count."""
-    failed = {(s.noun, s.name) for s in said if s.verdict.kind is VerdictKind.ERROR}
-    subjects = {(s.noun, s.name) for s in said} - failed
-    new = {
-        (s.noun, s.name) for s in said if s.verdict.kind is VerdictKind.NEW and not s.verdict.metric
-    }
-    return bool(subjects) and subjects == new
+def _of_verdict(noun: str, name: str, verdict: Verdict) -> Spoken:
+    return Spoken(
+        noun=noun,
+        name=name,
+        metric=verdict.metric,
+        kind=verdict.kind,
+        sentence=verdict.sentence,
+        compared="baseline" in dict(verdict.block),
+    )
 
 
-def _of_kind(kind: VerdictKind, said: Sequence[_Said]) -> Iterator[str]:
+def _of_kind(kind: VerdictKind, said: Sequence[Spoken]) -> Iterator[str]:
     """Yield a heading and the sentences of one kind, folded."""
     if not said:
         return
     yield f"{kind}:"
-    groups: dict[tuple[str, str], list[_Said]] = {}
-    for each in said:
-        groups.setdefault(each.folds_with, []).append(each)
-    shown = list(groups.values())[:_MOST_LINES]
+    shown = list(folded(said))[:_MOST_LINES]
     for group in shown:
         yield f"  {one_line(group[0].line, _LONGEST)}{_others(group)}"
     if rest := len(said) - sum(map(len, shown)):
         yield f"  … and {rest} more (all in --llmbench-json)"
 
 
-def _others(group: Sequence[_Said]) -> str:
+def _others(group: Sequence[Spoken]) -> str:
     more = len(group) - 1
     return f" (and {_plural(more, f'other {group[0].noun}')} likewise)" if more else ""
 
@@ -185,16 +159,16 @@ def _control(record: SessionRecord) -> Iterator[str]:
     yield f"{one_line(str(record.reference))}, measured again at the end: {changes}{advice}"
 
 
-def _counts(said: Sequence[_Said]) -> Iterator[str]:
-    counted = Counter(s.verdict.kind for s in said)
+def _counts(said: Sequence[Spoken]) -> Iterator[str]:
+    counted = Counter(s.kind for s in said)
     if counted:
         kinds = ", ".join(f"{counted[kind]} {kind}" for kind in SEVERITY if counted[kind])
         yield f"verdicts: {kinds}"
 
 
-def _to_type(said: Iterable[_Said]) -> Iterator[str]:
+def _to_type(said: Iterable[Spoken]) -> Iterator[str]:
     """Yield how to accept what changed; a limit is not accepted but edited."""
-    compared = {s.verdict.kind for s in said if "baseline" in dict(s.verdict.block)}
+    compared = {s.kind for s in said if s.compared}
     if VerdictKind.IMPROVED in compared:
         yield (
             f"to accept what improved, type {_SAVE} (adds this to the baseline) "

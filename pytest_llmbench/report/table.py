@@ -11,14 +11,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pytest_llmbench.domain.baseline import Baseline
+from pytest_llmbench.domain.similarity import SIMILARITY
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.report.columns import (
     ABSENT,
+    DEFAULT,
     Column,
+    columns_named,
     name_columns,
-    number_columns,
     verdict_cell,
-    verdict_column,
 )
 from pytest_llmbench.report.names import cells
 from pytest_llmbench.report.rows import Row
@@ -28,17 +30,36 @@ if TYPE_CHECKING:
 
 _GAP: Final = 2
 _LEAVING: Final = (
-    "output tok/s",
-    "load",
-    "latency",
-    "device peak",
-    "RSS peak",
-    "TTFT",
-    "cosine",
-    "KL",
+    "output_tps",
+    "load_s",
+    "latency_s",
+    "device",
+    "rss_peak_bytes",
+    "ttft_s",
+    SIMILARITY,
+    "kl_mean",
     "score",
 )
 """Columns that a narrow terminal does without, the first to go first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """How a table looks.
+
+    Attributes:
+        under: what rows are grouped by beside the variant; ``None`` where a variant has one row.
+        columns: keys of the columns that a user chose, in this order; ``None`` shows the usual
+            ones, those without any value left out.
+        added: keys of columns that are shown besides the usual ones.
+        baseline: what a history is of.
+    """
+
+    under: str | None = "suite"
+    columns: tuple[str, ...] | None = None
+    added: tuple[str, ...] = ()
+    baseline: Baseline | None = None
+
 
 _STYLES: Final = {
     VerdictKind.ERROR: "bold red",
@@ -73,18 +94,24 @@ class _Layout:
         return sum(self.widths) + _GAP * (len(self.columns) - 1)
 
 
-def render_table(rows: Sequence[Row], *, width: int, color: bool) -> str:
+def render_table(
+    rows: Sequence[Row],
+    *,
+    width: int,
+    color: bool,
+    shape: Shape = Shape(),
+) -> str:
     """Return the table as text, without a line end after its last line.
 
     Args:
         rows: what it says; without any, the text is empty.
         width: columns of the terminal. A table that can't be made that narrow stays wider.
         color: whether verdicts are coloured with escape sequences.
+        shape: how it looks.
     """
     if not rows:
         return ""
-    layouts = tuple(_layouts(rows))
-    layout = next((each for each in layouts if each.width <= width), layouts[-1])
+    layout = _fitting(rows, shape, width)
     drawn = _drawn(_table(rows, layout), max(width, layout.width), color=color)
     lines = [line.rstrip() for line in drawn.splitlines()]
     if layout.dropped:
@@ -92,45 +119,69 @@ def render_table(rows: Sequence[Row], *, width: int, color: bool) -> str:
     return "\n".join(lines)
 
 
-def _layouts(rows: Sequence[Row]) -> Iterator[_Layout]:
+def _fitting(rows: Sequence[Row], shape: Shape, width: int) -> _Layout:
+    """Return the fullest layout that is no wider than *width*, else the narrowest there is."""
+    layouts = _layouts(rows, shape)
+    layout = next(layouts)
+    while layout.width > width:
+        narrower = next(layouts, None)
+        if narrower is None:
+            break
+        layout = narrower
+    return layout
+
+
+def _layouts(rows: Sequence[Row], shape: Shape) -> Iterator[_Layout]:
     """Yield ways to show *rows*, from the fullest to the narrowest."""
-    held = _held(rows)
-    leaving = [title for title in _LEAVING if title in held]
+    keys = _keys(rows, shape)
+    leaving = _leaving(keys, shape)
     for cap in (None, 28, 20):
-        yield _layout(rows, held, (), stacked=False, cap=cap)
+        yield _layout(rows, shape, keys, (), stacked=False, cap=cap)
     for count in range(len(leaving) + 1):
         for cap in (28, 18, 12):
-            yield _layout(rows, held, leaving[:count], stacked=True, cap=cap)
-    yield _layout(rows, held, leaving, stacked=True, cap=10)
+            yield _layout(rows, shape, keys, leaving[:count], stacked=True, cap=cap)
+    yield _layout(rows, shape, keys, leaving, stacked=True, cap=10)
 
 
-def _held(rows: Sequence[Row]) -> frozenset[str]:
-    """Return the titles of the columns in which any row has a value."""
-    return frozenset(
-        column.title
-        for column in number_columns(stacked=False)
+def _keys(rows: Sequence[Row], shape: Shape) -> tuple[str, ...]:
+    """Return the columns to show: those chosen, else the usual ones in which a row has a value."""
+    if shape.columns is not None:
+        return shape.columns
+    usual = [
+        column.key
+        for column in columns_named(DEFAULT[:-1], stacked=False)
         if any(column.cell(row) != ABSENT for row in rows)
-    )
+    ]
+    return tuple(dict.fromkeys((*usual, *shape.added, DEFAULT[-1])))
+
+
+def _leaving(keys: Sequence[str], shape: Shape) -> tuple[str, ...]:
+    """Return the columns that may go, the first to go first: of chosen ones the last typed."""
+    if shape.columns is not None:
+        return tuple(key for key in reversed(keys) if key != "verdict")
+    usual = [key for key in _LEAVING if key in keys and key not in shape.added]
+    return (*usual, *(key for key in reversed(shape.added) if key != DEFAULT[-1]))
 
 
 def _layout(
     rows: Sequence[Row],
-    held: frozenset[str],
+    shape: Shape,
+    keys: Sequence[str],
     dropped: Sequence[str],
     *,
     stacked: bool,
     cap: int | None,
 ) -> _Layout:
-    titles = held - frozenset(dropped)
+    every = columns_named(keys, stacked=stacked, baseline=shape.baseline)
     columns = (
-        *name_columns(stacked=stacked, cap=cap),
-        *(column for column in number_columns(stacked=stacked) if column.title in titles),
-        verdict_column(stacked=stacked),
+        *name_columns(stacked=stacked, cap=cap, under=shape.under),
+        *(column for column in every if column.key not in dropped),
     )
+    titles = {column.key: column.title for column in every}
     return _Layout(
         columns=columns,
         texts=tuple(tuple(column.cell(row) for row in rows) for column in columns),
-        dropped=tuple(dropped),
+        dropped=tuple(titles[key] for key in dropped),
     )
 
 
@@ -149,10 +200,12 @@ def _table(rows: Sequence[Row], layout: _Layout) -> Table:
             width=width,
             no_wrap=True,
         )
+    verdicts = [column.key == "verdict" for column in layout.columns]
     for row, texts in zip(rows, zip(*layout.texts, strict=True), strict=True):
         kind, _ = verdict_cell(row)
-        *others, verdict = texts
-        table.add_row(*map(Text, others), Text(verdict, style=_STYLES[kind] if kind else ""))
+        style = _STYLES[kind] if kind else ""
+        cells = zip(texts, verdicts, strict=True)
+        table.add_row(*(Text(text, style=style if coloured else "") for text, coloured in cells))
     return table
 
 

@@ -41,9 +41,14 @@ class Evidence(Fact, frozen=True, kw_only=True):
         return quantile(alpha, self.freedom) * self.error
 
     def _tail(self, t: float) -> float:
-        from scipy.special import stdtr
+        return student_tail(t, self.freedom)
 
-        return float(stdtr(self.freedom, -t))
+
+def student_tail(t: float, freedom: float) -> float:
+    """Return how probable it is that Student's t with *freedom* exceeds *t*."""
+    from scipy.special import stdtr
+
+    return float(stdtr(freedom, -t))
 
 
 def quantile(alpha: float, freedom: float) -> float:

@@ -25,8 +25,13 @@ SEVERITY: Final = (
 
 def worst(verdicts: Iterable[Verdict]) -> VerdictKind | None:
     """Return the worst kind among *verdicts* by :data:`SEVERITY`; ``None`` where there is none."""
-    kinds = {verdict.kind for verdict in verdicts}
-    return next((kind for kind in SEVERITY if kind in kinds), None)
+    return worst_of(verdict.kind for verdict in verdicts)
+
+
+def worst_of(kinds: Iterable[VerdictKind]) -> VerdictKind | None:
+    """Return the worst of *kinds*; ``None`` where there is none."""
+    there = set(kinds)
+    return next((kind for kind in SEVERITY if kind in there), None)
 
 
 def policy_of(kind: VerdictKind, missing: Policy, inconclusive: Policy) -> Policy:

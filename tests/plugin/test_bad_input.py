@@ -115,6 +115,15 @@ WRONG_OPTIONS = {
     "--llmbench-plant=none=3": "--llmbench-plant=none=*no variant 'none'*",
     "--llmbench-machine=../up": "*machine*'../up'*",
     "--llmbench-save=a/b": "*'a/b'*",
+    "--llmbench-group=prompt": "--llmbench-group=prompt: allowed are suite, variant, task",
+    "--llmbench-columns=ttft": "--llmbench-columns=ttft: unknown column 'ttft' (did you mean 'ttft_s'? allowed: load_s, ttft_s, *verdict, *kl_p99*)",
+    "--llmbench-columns=,": "--llmbench-columns=,: write columns, such as ttft_s,decode_tps,verdict, or some to add*+speed,+history",
+    "--llmbench-columns=+speed,ttft_s": "--llmbench-columns=+speed,ttft_s: write columns, such as *",
+    "--llmbench-columns=history:speed": "--llmbench-columns=history:speed: unknown metric 'speed' (*allowed: ttft_s, *",
+    "--llmbench-sort=fastest": "--llmbench-sort=fastest: unknown column 'fastest' (*allowed: variant, suite, task, load_s, *",
+    "--llmbench-sort=history": "--llmbench-sort=history: a history has no order; name another column",
+    "--llmbench-csv=small.toml": "--llmbench-csv=*small.toml: results can't be written over a configuration, a suite or a baseline; name another file, such as results.csv",
+    "--llmbench-markdown=.": "--llmbench-markdown=* can't be written: it is a folder; type --llmbench-markdown=FILE *",
 }
 
 
@@ -136,6 +145,9 @@ def test_a_wrong_option_is_one_sentence(small: Project, option: str) -> None:
         "llmbench_inconclusive = no",
         "llmbench_interleave = yes",
         "llmbench_launches = 0",
+        "llmbench_group = prompt",
+        "llmbench_columns = ttft",
+        "llmbench_sort = fastest",
     ],
 )
 def test_a_wrong_ini_value_is_one_sentence(small: Project, ini: str) -> None:
@@ -206,6 +218,16 @@ def test_an_unwritable_json_path_stops_the_run_before_measuring(small: Project) 
     result = small.run("--llmbench-json=here/out.json")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: *--llmbench-json*"])
+
+
+def test_two_reports_in_one_file_are_refused(small: Project) -> None:
+    result = small.run("--llmbench-json=out.txt", "--llmbench-csv=./out.txt")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [
+            "ERROR: --llmbench-json and --llmbench-csv name one file; each report needs one of its own"
+        ]
+    )
 
 
 def test_the_two_files_of_the_fixture_are_right(small: Project) -> None:
