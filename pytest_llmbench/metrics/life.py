@@ -20,6 +20,7 @@ def life_metrics(life: Life, facts: ModelFacts | None, warnings: int) -> dict[st
         "free_s": life.free_s,
         **_resident(life),
         **_system(life),
+        **_device(life),
         "model_bytes": None if facts is None else facts.model_bytes,
         "warnings": warnings,
     }
@@ -53,6 +54,15 @@ def _system(life: Life) -> dict[str, float | None]:
         "system_ram_after_load_bytes": None if loaded is None else loaded.system_used,
         "system_ram_peak_bytes": life.system_used_peak,
         "system_ram_after_free_bytes": None if freed is None else freed.system_used,
+    }
+
+
+def _device(life: Life) -> dict[str, float | None]:
+    moments = {"before": life.before, "after_load": life.after_load, "after_free": life.after_free}
+    devices = {moment: memory and memory.device for moment, memory in moments.items()}
+    return {
+        f"device_{moment}_bytes": None if device is None else device.process
+        for moment, device in devices.items()
     }
 
 
