@@ -59,11 +59,11 @@ def _system(life: Life) -> dict[str, float | None]:
 
 def _device(life: Life) -> dict[str, float | None]:
     moments = {"before": life.before, "after_load": life.after_load, "after_free": life.after_free}
-    devices = {moment: memory and memory.device for moment, memory in moments.items()}
-    return {
-        f"device_{moment}_bytes": None if device is None else device.process
-        for moment, device in devices.items()
-    }
+    return {f"device_{moment}_bytes": _process(memory) for moment, memory in moments.items()}
+
+
+def _process(memory: Memory | None) -> float | None:
+    return None if memory is None or memory.device is None else memory.device.process
 
 
 def _host(memory: Memory | None) -> HostMemory | None:

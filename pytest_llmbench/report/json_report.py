@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import secrets
-import stat
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -22,11 +18,13 @@ from pytest_llmbench.domain.drift import Drift
 from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import JudgedCase, JudgedVariant, Measured, SessionRecord
 from pytest_llmbench.domain.verdict import Verdict
-from pytest_llmbench.errors import ConfigError
 from pytest_llmbench.metrics.gaps import gaps
+from pytest_llmbench.report.files import write_file
 from pytest_llmbench.report.json_schema import SCHEMA_VERSION, results_schema
 
-__all__ = ["check_json_path", "results_schema", "session_document", "write_json"]
+__all__ = ["results_schema", "session_document", "write_json"]
+
+_FLAG: Final = "--llmbench-json"
 
 
 def session_document(record: SessionRecord) -> dict[str, object]:
@@ -56,59 +54,7 @@ def write_json(path: Path, record: SessionRecord) -> None:
     text = json.dumps(session_document(record), indent=2, ensure_ascii=False, allow_nan=False)
     # A lone surrogate has no UTF-8, but its JSON escape is the very text that this handler writes.
     data = f"{text}\n".encode("utf-8", errors="backslashreplace")
-    with _translated(path):
-        _refuse_irregular(path)
-        target = Path(os.path.realpath(path))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _put(target, data)
-
-
-def check_json_path(path: Path) -> None:
-    """Check that *path* can be written, before anything is measured; leaves nothing behind.
-
-    Raises:
-        ConfigError: it is no place for a file, or not ours to write.
-    """
-    with _translated(path):
-        _refuse_irregular(path)
-        folder = Path(os.path.realpath(path)).parent
-        while not folder.exists():
-            folder = folder.parent
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-
-
-def _put(target: Path, data: bytes) -> None:
-    draft = target.with_name(f".llmbench-{secrets.token_hex(8)}.tmp")
-    try:
-        draft.write_bytes(data)
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _refuse_irregular(path: Path) -> None:
-    """Refuse what exists and is no file: replacing a folder or a device would destroy it."""
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        return
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(0, "it is a folder")
-    if not stat.S_ISREG(mode):
-        raise OSError(0, "it is not a regular file")
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
-        raise ConfigError(
-            f"--llmbench-json={path} can't be written: {reason}; type --llmbench-json=FILE with "
-            "a file in a folder that you may write to"
-        ) from exc
+    write_file(path, data, flag=_FLAG)
 
 
 def _variant(judged: JudgedVariant) -> dict[str, object]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import stat
 
 import msgspec
 import pytest
@@ -13,8 +11,7 @@ import pytest
 from pytest_llmbench.domain.drift import Drift
 from pytest_llmbench.domain.record import Invocation, Measured, Readings, Relative
 from pytest_llmbench.domain.verdict import VerdictKind
-from pytest_llmbench.errors import ConfigError
-from pytest_llmbench.report.json_report import check_json_path, session_document, write_json
+from pytest_llmbench.report.json_report import session_document, write_json
 
 from .facts import HOSTILE, case, example, life, measured, ok, regressed, session, verdict
 
@@ -232,39 +229,6 @@ def test_writing_again_replaces_and_leaves_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_others_may_read_it(tmp_path):
-    path = tmp_path / "results.json"
-    umask = os.umask(0o022)
-    try:
-        write_json(path, session())
-    finally:
-        os.umask(umask)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o644
-
-
-def test_a_link_stays_a_link(tmp_path):
-    target, link = tmp_path / "real.json", tmp_path / "link.json"
-    target.write_text("old")
-    link.symlink_to(target)
-    write_json(link, session())
-    assert link.is_symlink()
-    assert json.loads(target.read_text())["schema_version"] == 1
-
-
-def test_a_failure_leaves_the_old_file_and_no_draft(tmp_path, monkeypatch):
-    path = tmp_path / "results.json"
-    path.write_text("old")
-
-    def refuse(*args):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("pathlib.Path.replace", refuse)
-    with pytest.raises(ConfigError, match="Permission denied"):
-        write_json(path, session())
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
 def test_a_value_no_json_knows_is_its_text():
     judged = life("v")
     record = msgspec.structs.replace(
@@ -273,67 +237,6 @@ def test_a_value_no_json_knows_is_its_text():
     judged = msgspec.structs.replace(judged, record=record)
     document = session_document(session(variants=[judged]))
     assert document["variants"]["v"]["config"] == {"at": "(1+2j)"}
-
-
-def a_folder(tmp_path):
-    return tmp_path
-
-
-def below_a_file(tmp_path):
-    (tmp_path / "file").write_text("")
-    return tmp_path / "file" / "results.json"
-
-
-def a_pipe(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    return tmp_path / "pipe"
-
-
-def too_long(tmp_path):
-    return tmp_path / ("x" * 300)
-
-
-@pytest.mark.parametrize("make", [a_folder, below_a_file, a_pipe, too_long])
-@pytest.mark.parametrize(
-    "use", [check_json_path, lambda path: write_json(path, session())], ids=["check", "write"]
-)
-def test_no_place_for_a_file_is_one_sentence(tmp_path, make, use):
-    path = make(tmp_path)
-    before = sorted(tmp_path.iterdir())
-    with pytest.raises(ConfigError) as caught:
-        use(path)
-    message = str(caught.value)
-    assert message.startswith(f"--llmbench-json={path} can't be written: ")
-    assert message.endswith(
-        "type --llmbench-json=FILE with a file in a folder that you may write to"
-    )
-    assert sorted(tmp_path.iterdir()) == before
-
-
-def test_a_null_byte_is_a_sentence(tmp_path):
-    with pytest.raises(ConfigError, match="null byte"):
-        check_json_path(tmp_path / "a\0b")
-
-
-@pytest.mark.parametrize("name", ["results.json", "new/folder/results.json"])
-def test_checking_leaves_nothing_behind(tmp_path, name):
-    check_json_path(tmp_path / name)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_checking_keeps_an_old_file(tmp_path):
-    path = tmp_path / "results.json"
-    path.write_text("old")
-    check_json_path(path)
-    assert path.read_text() == "old"
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_is_not_ours(tmp_path):
-    folder = tmp_path / "theirs"
-    folder.mkdir(mode=0o500)
-    with pytest.raises(ConfigError, match="Permission denied"):
-        check_json_path(folder / "results.json")
 
 
 def test_drift_is_told_token_by_token():
