@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +11,9 @@ from pytest_llmbench.domain.record import SessionRecord
 from pytest_llmbench.errors import LlmbenchError
 from pytest_llmbench.plugin.baseline import relative_to_here
 from pytest_llmbench.plugin.run import Run
-from pytest_llmbench.report.json_report import write_json
+from pytest_llmbench.plugin.typed import now
+from pytest_llmbench.report.json_report import session_document, write_json
+from pytest_llmbench.report.results import results_of, study_of
 from pytest_llmbench.report.rows import session_rows
 from pytest_llmbench.report.summary import summary_lines
 from pytest_llmbench.report.table import render_table
@@ -54,7 +56,7 @@ class Ending:
         self._problems += self._unheard()
         if self._run.nothing_beside is not None:
             self._problems.append(self._run.nothing_beside)
-        self._write_json(record)
+        self._write_reports(record)
         if exitstatus in _COMPLETE:
             failed = missed or exitstatus != pytest.ExitCode.OK or _failing(record, self._run)
             self._save(record, failed=failed)
@@ -95,19 +97,24 @@ class Ending:
             if failing([verdict], settings.missing, settings.inconclusive)
         ]
 
-    def _write_json(self, record: SessionRecord) -> None:
-        path = self._run.settings.json
-        if path is None:
-            return
-        try:
-            write_json(path, record)
-        except LlmbenchError as exc:
-            self._problems.append(str(exc))
-        else:
-            self._said.append(f"wrote {relative_to_here(path)}")
+    def _write_reports(self, record: SessionRecord) -> None:
+        settings = self._run.settings
+        writers: tuple[tuple[Path | None, Callable[[Path, SessionRecord], None]], ...] = (
+            (settings.json, write_json),
+            (settings.html, _write_html),
+        )
+        for path, write in writers:
+            if path is None:
+                continue
+            try:
+                write(path, record)
+            except LlmbenchError as exc:
+                self._problems.append(str(exc))
+            else:
+                self._said.append(f"wrote {relative_to_here(path)}")
 
     def _save(self, record: SessionRecord, *, failed: bool) -> None:
-        saved_at = datetime.now(UTC).replace(microsecond=0).isoformat()
+        saved_at = now()
         try:
             said = self._run.baseline.write(
                 record, saved_at, failed=failed, machine=self._run.bench.machine
@@ -116,6 +123,13 @@ class Ending:
             self._problems.append(str(exc))
         else:
             self._said.extend([said] if said else [])
+
+
+def _write_html(path: Path, record: SessionRecord) -> None:
+    """Write the page from what the results file would hold: it is the same either way."""
+    from pytest_llmbench.report.html_report import write_html
+
+    write_html(path, study_of([("", results_of(session_document(record)))]))
 
 
 def _failing(record: SessionRecord, run: Run) -> bool:

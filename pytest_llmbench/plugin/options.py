@@ -74,6 +74,7 @@ OPTIONS: Final = (
     Option("inconclusive", "policy", "", "what an undecidable comparison does to it", "warn"),
     Option("strict", "switch", "", "an engine that is not installed fails its cases"),
     Option("json", "path", "PATH", "write everything measured and judged as JSON"),
+    Option("html", "path", "PATH", "write a report with charts and outputs as one HTML file"),
     Option("plant", "list", "VARIANT=PERCENT", "slow a variant down, to see the gate fire"),
 )
 

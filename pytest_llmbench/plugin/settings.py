@@ -55,7 +55,14 @@ class Settings:
     inconclusive: Policy
     strict: bool
     json: Path | None
+    html: Path | None
     plant: dict[str, float]
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files that reports of this run go to, by the option that names them."""
+        asked = {"--llmbench-json": self.json, "--llmbench-html": self.html}
+        return {flag: path for flag, path in asked.items() if path is not None}
 
     @property
     def writes(self) -> str | None:
@@ -102,6 +109,7 @@ def read_settings(config: pytest.Config) -> Settings:
         inconclusive=_policy(text("inconclusive"), "--llmbench-inconclusive"),
         strict=bool(given["strict"]),
         json=parsed("json", Path),
+        html=parsed("html", Path),
         plant=dict(_planted(text) for text in cast("list[str]", given["plant"])),
     )
     _check(settings)
@@ -137,6 +145,9 @@ def _check(settings: Settings) -> None:
             "--llmbench-plant slows a variant down on purpose, so its session can't be saved; "
             "leave out --llmbench-save and --llmbench-replace"
         )
+    if len({path.resolve() for path in settings.files.values()}) < len(settings.files):
+        flags = " and ".join(settings.files)
+        raise ConfigError(f"{flags} name one file; each report needs one of its own")
     if settings.against:
         _check_against(settings)
 
