@@ -88,7 +88,7 @@ NIGHT: Final = Theme(
     series=(
         "#57b0ea", "#f0894a", "#3fc39a", "#e38fc0", "#d8b93c", "#9cc9ee", "#b79bea", "#a3abb8",
     ),
-    ramp=("#1d2935", "#1f3a50", "#214d6d", "#265f88", "#2b6f9f", "#5aa5d8", "#86c3ee"),
+    ramp=("#1d2935", "#1f3a50", "#214d6d", "#265f88", "#2a6c9a", "#5aa5d8", "#86c3ee"),
     on_strong="#0c1116",
     verdicts={
         VerdictKind.ERROR: "#ff8fab",
