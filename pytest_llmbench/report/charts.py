@@ -33,11 +33,18 @@ Chart = alt.Chart | alt.LayerChart
 
 
 def specification(
-    chart: Chart, theme: Theme, *, width: int | Literal["container"], font: str = _PLAIN
+    chart: Chart,
+    rows: Sequence[Row],
+    theme: Theme,
+    *,
+    width: int | Literal["container"],
+    font: str = _PLAIN,
+    check: bool = True,
 ) -> dict[str, Any]:
-    """Return *chart* as Vega-Lite, as wide as asked, in the colours of *theme*.
+    """Return *chart* of *rows* as Vega-Lite, as wide as asked, in the colours of *theme*.
 
-    Any: a specification is JSON of any depth.
+    Any: a specification is JSON of any depth. *check* holds it against Vega-Lite's schema, which
+    takes longer than all else.
     """
     axis: dict[str, Any] = {
         "labelColor": theme.muted,
@@ -74,7 +81,8 @@ def specification(
         .configure_legend(**legend)
         .configure_view(stroke=None)
     )  # fmt: skip
-    drawn: dict[str, Any] = done.to_dict()
+    drawn: dict[str, Any] = done.to_dict(validate=check)
+    drawn["data"]["values"] = [dict(row) for row in rows]
     return drawn
 
 
@@ -84,7 +92,7 @@ def verdict_counts(rows: Sequence[Row], theme: Theme) -> Chart:
     colors = [theme.verdicts[kind] for kind in kinds]
     color = alt.Color("verdict:N", scale=alt.Scale(domain=[*map(str, kinds)], range=colors))
     drawn: alt.Chart = (
-        _data(rows)
+        _data()
         .mark_bar(height=_BAR, cornerRadius=2, stroke=theme.surface, strokeWidth=1)
         .encode(
             y=_variants(),
@@ -103,7 +111,7 @@ def ranking(rows: Sequence[Row], theme: Theme) -> Chart:
     parts = [part for part in PARTS if any(row["part"] == part for row in rows)]
     colors = dict(zip(PARTS, (theme.ink, *_part_colors(theme, len(PARTS))), strict=False))
     drawn: alt.Chart = (
-        _data(rows)
+        _data()
         .mark_bar(cornerRadiusEnd=2)
         .encode(
             y=_variants(),
@@ -127,7 +135,7 @@ def heat(rows: Sequence[Row], theme: Theme) -> Chart:
     """One number, its ``text``, for each ``variant`` and ``task``; ``level`` is how good it is."""
     tasks = dict.fromkeys(str(row["task"]) for row in rows)
     angle = 0 if sum(map(len, tasks)) <= _LEVEL else -30
-    base = _data(rows).encode(
+    base = _data().encode(
         y=_variants(),
         x=alt.X(
             "task:N",
@@ -157,7 +165,7 @@ def tradeoff(rows: Sequence[Row], theme: Theme, *, cost: str, worth: str) -> Cha
 
     Rows have ``cost``, ``worth``, ``whole`` and ``front``.
     """
-    base = _data(rows).encode(
+    base = _data().encode(
         x=alt.X("cost:Q", title=cost, scale=alt.Scale(zero=True, nice=True)),
         y=alt.Y("worth:Q", title=worth, scale=alt.Scale(zero=False, nice=True, padding=14)),
     )
@@ -186,7 +194,7 @@ def tradeoff(rows: Sequence[Row], theme: Theme, *, cost: str, worth: str) -> Cha
 def bars(rows: Sequence[Row], theme: Theme, *, title: str) -> Chart:
     """``amount`` of each ``part`` of a ``variant``, beside each other, with its ``text``."""
     parts = list(dict.fromkeys(str(row["part"]) for row in rows))
-    base = _data(rows).encode(
+    base = _data().encode(
         y=_variants(),
         yOffset=alt.YOffset("part:N", sort=parts),
         x=alt.X("amount:Q", title=title),
@@ -201,7 +209,7 @@ def phases(rows: Sequence[Row], theme: Theme, *, title: str) -> Chart:
     """``amount`` of each ``part`` of a ``variant``, one after the other."""
     parts = list(dict.fromkeys(str(row["part"]) for row in rows))
     drawn: alt.Chart = (
-        _data(rows)
+        _data()
         .mark_bar(height=_BAR, stroke=theme.surface, strokeWidth=1, cornerRadius=2)
         .encode(
             y=_variants(),
@@ -218,7 +226,7 @@ def phases(rows: Sequence[Row], theme: Theme, *, title: str) -> Chart:
 def moments(rows: Sequence[Row], theme: Theme, *, title: str) -> Chart:
     """``amount`` of each ``variant`` from ``moment`` to moment of its life."""
     drawn: alt.Chart = (
-        _data(rows)
+        _data()
         .mark_line(point=alt.OverlayMarkDef(filled=True, size=60), strokeWidth=2)
         .encode(
             x=alt.X(
@@ -238,7 +246,7 @@ def moments(rows: Sequence[Row], theme: Theme, *, title: str) -> Chart:
 def sweep(rows: Sequence[Row], theme: Theme, *, over: str, title: str) -> Chart:
     """``amount`` of each ``variant`` over what was asked, ``at``; from ``low`` to ``high``."""
     places = sorted({float(str(row["at"])) for row in rows})
-    base = _data(rows).encode(
+    base = _data().encode(
         x=alt.X(
             "at:O", title=over, sort=[f"{place:g}" for place in places],
             axis=alt.Axis(labelAngle=0, grid=False),
@@ -258,7 +266,7 @@ def sweep(rows: Sequence[Row], theme: Theme, *, over: str, title: str) -> Chart:
 
 def spread(rows: Sequence[Row], theme: Theme, *, title: str) -> Chart:
     """Where the rounds of a ``variant`` are: ``low``, ``q1``, ``middle``, ``q3``, ``high``."""
-    base = _data(rows).encode(y=_variants(), tooltip=_told("variant", "text"))
+    base = _data().encode(y=_variants(), tooltip=_told("variant", "text"))
     x = alt.X("low:Q", title=title, scale=alt.Scale(zero=False, nice=True))
     most = base.mark_bar(height=4, cornerRadius=2).encode(
         x=x, x2="high:Q", color=alt.value(theme.muted), opacity=alt.value(0.45)
@@ -274,7 +282,7 @@ def spread(rows: Sequence[Row], theme: Theme, *, title: str) -> Chart:
 
 def histogram(rows: Sequence[Row], theme: Theme, *, title: str, share: str) -> Chart:
     """``share`` of each ``variant`` that lies from ``begin`` to the next row's, in equal ratios."""
-    base = _data(rows).encode(
+    base = _data().encode(
         x=alt.X("begin:Q", title=title, scale=alt.Scale(type="log", nice=False, padding=4)),
         y=alt.Y("share:Q", title=share, axis=_percent(), stack=None),
         color=_colors(rows, theme, legend="lines"),
@@ -289,7 +297,7 @@ def histogram(rows: Sequence[Row], theme: Theme, *, title: str, share: str) -> C
 def dots(rows: Sequence[Row], theme: Theme, *, title: str) -> Chart:
     """Several measures of a ``variant`` on one axis: ``amount`` of each ``part``."""
     parts = list(dict.fromkeys(str(row["part"]) for row in rows))
-    base = _data(rows).encode(y=_variants())
+    base = _data().encode(y=_variants())
     x = alt.X("amount:Q", title=title, axis=_percent(), scale=alt.Scale(zero=False, nice=True))
     line = base.mark_line(color=theme.rule, strokeWidth=2).encode(x=x, detail="variant:N")
     points = base.mark_point(filled=True, size=110, opacity=1).encode(
@@ -303,7 +311,7 @@ def dots(rows: Sequence[Row], theme: Theme, *, title: str) -> Chart:
 
 def ticks(rows: Sequence[Row], theme: Theme, *, title: str) -> Chart:
     """Each case of a ``variant`` at its ``amount``, the whole of it as a dot; in equal ratios."""
-    base = _data(rows).encode(
+    base = _data().encode(
         y=_variants(),
         x=alt.X("amount:Q", title=title, scale=alt.Scale(type="log", nice=False, padding=12)),
         color=_colors(rows, theme, legend=None),
@@ -316,8 +324,9 @@ def ticks(rows: Sequence[Row], theme: Theme, *, title: str) -> Chart:
     return _layered(cases, whole, height=alt.Step(_BAR + 14))
 
 
-def _data(rows: Sequence[Row]) -> alt.Chart:
-    return alt.Chart(alt.InlineData(values=[dict(row) for row in rows], name=DATA))
+def _data() -> alt.Chart:
+    """Return a chart of nothing yet: rows are put into it at the end, for altair copies them."""
+    return alt.Chart(alt.InlineData(values=[], name=DATA))
 
 
 def _layered(*charts: alt.Chart, height: int | alt.Step) -> alt.LayerChart:

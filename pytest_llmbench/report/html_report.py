@@ -1,8 +1,8 @@
 """The HTML report: one file that needs nothing else, written from what the results file holds.
 
 Everything that a model, an engine or a user wrote is text: the template escapes it, characters that
-act are written out before (:mod:`.text`), and a content security policy that names the two scripts
-by their hashes lets no other run and no address be asked, should any of that fail.
+act are written out before (:mod:`.text`), and a content security policy that names the scripts by
+their hashes lets no other run and no address be asked, should any of that fail.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pytest_llmbench.report.figures import all_figures
 from pytest_llmbench.report.files import write_file
 from pytest_llmbench.report.page import outputs, surroundings, tables
 from pytest_llmbench.report.page.findings import case_tags, overview
-from pytest_llmbench.report.palette import DAY, NIGHT, PAGE, SIGNS, Theme, variables
+from pytest_llmbench.report.palette import DAY, NIGHT, SIGNS, Theme, variables
 from pytest_llmbench.report.results import Study
 from pytest_llmbench.report.text import one_line
 from pytest_llmbench.report.vega import compiled, vega_script
@@ -50,6 +50,9 @@ SECTIONS: Final = {
 }
 """The parts of the page, by their place in an address."""
 
+_EARLY: Final = 'document.documentElement.classList.add("scripted");'
+"""Says before anything is drawn that scripts run, so that nothing moves when they do."""
+
 _OWN: Final = ("overview", "outputs", "cases", "reproduce")
 """Parts that hold more than charts."""
 
@@ -69,18 +72,17 @@ def html_text(study: Study) -> str:
     from markupsafe import Markup
 
     figures = all_figures(study)
-    specifications = {
-        figure.name: compiled(figure.drawing(PAGE)) for figure in figures if figure.absent is None
-    }
+    specifications = {figure.name: compiled(figure) for figure in figures if figure.absent is None}
     script, vega = _part("page.js"), _closed(vega_script())
     columns, summary = tables.summary(study)
     good, bad = outputs.examples(study)
     names = ", ".join(one_line(name, 60) for name in study.variants)
     rendered: str = _template().render(
         title=one_line(f"llmbench: {names}", 120),
-        policy=_policy(vega, script),
-        style=Markup(_style()),  # noqa: S704 — ours, as are the two scripts
+        policy=_policy(_EARLY, vega, script),
+        style=Markup(_style()),  # noqa: S704 — ours, as are the scripts
         vega=Markup(vega),  # noqa: S704 — as above
+        early=Markup(_EARLY),  # noqa: S704 — as above
         script=Markup(script),  # noqa: S704 — as above
         specifications=Markup(_embedded(specifications)),  # noqa: S704 — escaped for a script
         version=version("pytest-llmbench"),

@@ -10,7 +10,7 @@ from pytest_llmbench.report.figures import Figure, all_figures
 from pytest_llmbench.report.files import write_file
 from pytest_llmbench.report.palette import DAY
 from pytest_llmbench.report.results import Study
-from pytest_llmbench.report.vega import vega_lite
+from pytest_llmbench.report.vega import unchecked, vega_lite
 
 WIDTH: Final = 640
 """Points of the plot itself; labels and legend come besides."""
@@ -55,8 +55,9 @@ def _specified(figure: Figure) -> dict[str, Any]:  # Any: JSON of any depth
     """Return *figure* as Vega-Lite, with its title and on white: a file stands alone."""
     from pytest_llmbench.report.charts import specification
 
-    chart = figure.drawing(DAY).properties(title=figure.title)
-    specified = specification(chart, DAY, width=WIDTH)
+    with unchecked():
+        chart = figure.drawing(DAY).properties(title=figure.title)
+        specified = specification(chart, figure.rows, DAY, width=WIDTH, check=False)
     specified["background"] = DAY.surface
     specified["padding"] = 16
     return specified

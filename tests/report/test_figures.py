@@ -71,7 +71,7 @@ def test_a_figure_is_complete(whole, name) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_figure_is_a_chart_for_page_and_paper(whole, name) -> None:
     for theme, width in ((PAGE, "container"), (DAY, 640)):
-        drawn = specification(whole[name].drawing(theme), theme, width=width)
+        drawn = specification(whole[name].drawing(theme), whole[name].rows, theme, width=width)
         assert drawn["data"] == {"name": "rows", "values": [dict(r) for r in whole[name].rows]}
         assert drawn["width"] == width
 
@@ -211,7 +211,7 @@ def test_hostile_names_are_values_and_never_expressions() -> None:
     )
     for figure in all_figures(read(record)):
         if figure.absent is None:
-            drawn = specification(figure.drawing(PAGE), PAGE, width="container")
+            drawn = specification(figure.drawing(PAGE), figure.rows, PAGE, width="container")
             fields = set(_values(drawn, "field"))
             assert fields <= {key for row in figure.rows for key in row}
             assert "\x1b" not in str(drawn)

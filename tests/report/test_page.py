@@ -73,6 +73,7 @@ def test_findings_are_grouped_and_the_worst_come_first() -> None:
         ("improved", "itl_s", 1, False),
     ]
     assert found[0].sentences[0].label == "as a whole"
+    assert [f.count for f in found] == ["as a whole, and 2 cases", "1 case", "1 case"]
     assert found[0].sentences[1].anchor == "case:exo-five/base-fp16-b-n64-t0"
     assert dict(found[1].sentences[0].evidence)["interval"] == "+24.1 % to +38.3 %"
 

@@ -36,7 +36,8 @@ GROUPS: Final = (
 class Sentence:
     """Something that was said: of whom, what, and the evidence behind it.
 
-    *anchor* is where the case stands on the page; ``None`` for a variant as a whole.
+    *anchor* is where the case stands on the page; ``None`` where it does not stand there. *whole*
+    is of a variant as a whole.
     """
 
     text: str
@@ -44,6 +45,7 @@ class Sentence:
     label: str
     evidence: tuple[tuple[str, str], ...]
     tags: Tags
+    whole: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,17 +61,24 @@ class Finding:
     @property
     def whole(self) -> bool:
         """Whether it was said of the variant as a whole."""
-        return self.sentences[0].anchor is None
+        return self.sentences[0].whole
 
     @property
     def count(self) -> str:
         """Of how much it was said."""
-        return plural(self.cases, "case") if self.cases else "the variant as a whole"
+        parts = ["as a whole"] if self.whole else []
+        parts += [plural(self.cases, "case")] if self.cases else []
+        return ", and ".join(parts)
+
+    @property
+    def said(self) -> int:
+        """How many sentences there were."""
+        return self.cases + self.whole
 
     @property
     def left_out(self) -> int:
-        """How many sentences are not among :attr:`sentences`."""
-        return max(0, self.cases + self.whole - len(self.sentences))
+        """How many of them are not among :attr:`sentences`."""
+        return max(0, self.said - len(self.sentences))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +131,8 @@ def findings(study: Study) -> tuple[Finding, ...]:
             kind=kind,
             variant=name_of(variant),
             metric=metric,
-            cases=sum(sentence.anchor is not None for sentence in sentences),
-            sentences=tuple(sorted(sentences, key=lambda each: each.anchor is not None)[:_MOST]),
+            cases=sum(not sentence.whole for sentence in sentences),
+            sentences=tuple(sorted(sentences, key=lambda each: not each.whole)[:_MOST]),
         )
         for (kind, variant, metric), sentences in groups.items()
     ]
@@ -207,6 +216,7 @@ def _of_life(variant: str, said: Said) -> Sentence:
         label="as a whole",
         evidence=shown_evidence(said),
         tags={"variant": name_of(variant), "verdict": said.kind},
+        whole=True,
     )
 
 

@@ -12,6 +12,7 @@ from pytest_llmbench.report.figures.facts import name_of
 from pytest_llmbench.report.results import Results, Study, VariantResult
 from pytest_llmbench.report.text import one_line, plain
 from pytest_llmbench.units import format_percent, format_seconds
+from pytest_llmbench.verdict.words import plural
 
 _LONGEST: Final = 1000
 _MOST_WARNINGS: Final = 20
@@ -46,6 +47,11 @@ class VariantFacts:
     settings: Pairs
     warnings: tuple[str, ...]
     more_warnings: int
+
+    @property
+    def warned(self) -> str:
+        """How many warnings there were."""
+        return plural(len(self.warnings) + self.more_warnings, "warning")
 
 
 def session_facts(study: Study) -> tuple[SessionFacts, ...]:
@@ -103,8 +109,8 @@ def _facts(results: Results) -> Pairs:
     pairs: dict[str, object] = {}
     if asked is not None:
         pairs |= {
-            "began": asked.started_at,
-            "ended": asked.ended_at,
+            "began": _time(asked.started_at),
+            "ended": _time(asked.ended_at),
             "compared with": asked.compared_with,
         }
     if results.reference is not None:
@@ -155,6 +161,10 @@ def _libraries(results: Results) -> dict[str, str]:
 
 def _pairs(told: Mapping[str, object]) -> Pairs:
     return tuple((one_line(name, 80), one_line(_text(v), _LONGEST)) for name, v in told.items())
+
+
+def _time(iso: str) -> str:
+    return iso.replace("T", " ").replace("+00:00", " UTC")
 
 
 def _text(value: object) -> str:

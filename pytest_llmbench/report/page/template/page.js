@@ -1,9 +1,9 @@
 "use strict";
 (() => {
   const DIMENSIONS = ["variant", "suite", "task", "verdict"];
+  const NARROW = 480;
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const root = document.documentElement;
-  root.classList.add("scripted");
 
   /* Charts: drawn when they come into sight, the others while nothing else is to do. */
   const specifications = JSON.parse(document.getElementById("charts").textContent);
@@ -35,11 +35,21 @@
     tip.style.top = `${above ? event.clientY - height - 12 : event.clientY + 16}px`;
   }
 
+  /* On a phone, labels side by side would run into each other. */
+  function narrowed(specification) {
+    Object.assign(specification.config.legend, { columns: 2, labelLimit: 110 });
+    specification.config.axis.labelLimit = 90;
+    for (const axis of specification.axes.filter((each) => each.orient === "top")) {
+      Object.assign(axis, { labelAngle: -35, labelAlign: "left", labelBaseline: "bottom" });
+    }
+  }
+
   function draw(name) {
     const entry = plots.get(name);
     if (entry === undefined || entry.view !== undefined) return;
     const specification = specifications[name];
     entry.rows = specification.data.find((data) => data.name === "rows").values;
+    if (entry.plot.clientWidth < NARROW) narrowed(specification);
     try {
       entry.view = new vega.View(vega.parse(specification), {
         renderer: "svg", container: entry.plot, hover: true, tooltip: tell,
@@ -67,6 +77,7 @@
     const next = [...plots].find(([, entry]) => entry.view === undefined);
     if (next === undefined) {
       root.dataset.drawn = "";
+      performance.mark("drawn");
       return;
     }
     draw(next[0]);
@@ -239,4 +250,5 @@
   plots.forEach((entry) => seen.observe(entry.plot));
   idle(drawNext);
   root.dataset.ready = "";
+  performance.mark("ready");
 })();
