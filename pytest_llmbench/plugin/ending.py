@@ -56,10 +56,11 @@ class Ending:
         self._problems += self._unheard()
         if self._run.nothing_beside is not None:
             self._problems.append(self._run.nothing_beside)
-        self._write_reports(record)
+        self._write(self._run.settings.json, record, write_json)
         if exitstatus in _COMPLETE:
             failed = missed or exitstatus != pytest.ExitCode.OK or _failing(record, self._run)
             self._save(record, failed=failed)
+        self._write(self._run.settings.html, record, _write_html)
         failed = bool(self._problems) and exitstatus in (
             pytest.ExitCode.OK,
             pytest.ExitCode.NO_TESTS_COLLECTED,
@@ -97,21 +98,21 @@ class Ending:
             if failing([verdict], settings.missing, settings.inconclusive)
         ]
 
-    def _write_reports(self, record: SessionRecord) -> None:
-        settings = self._run.settings
-        writers: tuple[tuple[Path | None, Callable[[Path, SessionRecord], None]], ...] = (
-            (settings.json, write_json),
-            (settings.html, _write_html),
-        )
-        for path, write in writers:
-            if path is None:
-                continue
-            try:
-                write(path, record)
-            except LlmbenchError as exc:
-                self._problems.append(str(exc))
-            else:
-                self._said.append(f"wrote {relative_to_here(path)}")
+    def _write(
+        self,
+        path: Path | None,
+        record: SessionRecord,
+        write: Callable[[Path, SessionRecord], None],
+    ) -> None:
+        """Write a report where one was asked for; what is in the way is said at the end."""
+        if path is None:
+            return
+        try:
+            write(path, record)
+        except LlmbenchError as exc:
+            self._problems.append(str(exc))
+        else:
+            self._said.append(f"wrote {relative_to_here(path)}")
 
     def _save(self, record: SessionRecord, *, failed: bool) -> None:
         saved_at = now()

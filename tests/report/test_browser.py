@@ -170,6 +170,15 @@ def test_a_link_to_a_case_opens_it(browser: Any, report: Path) -> None:
         assert found.complaints == []
 
 
+def test_a_link_to_what_the_filter_hides_clears_it(opened: Opened) -> None:
+    opened.choose("variant", "float16")
+    opened.page.keyboard.press("Escape")
+    opened.page.evaluate("location.hash = 'case:tasks/nf4-qa-0-n64-t0'")
+    opened.page.wait_for_selector(".output.target")
+    assert opened.page.locator(".output.target").is_visible()
+    assert opened.text(".shown") == "112 cases"
+
+
 def test_columns_are_sorted_by_click(opened: Opened) -> None:
     heading = opened.page.locator("#all thead th", has_text="latency")
     column = heading.evaluate("e => e.cellIndex")

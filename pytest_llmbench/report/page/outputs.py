@@ -29,7 +29,7 @@ LONGEST: Final = 4000
 _MANY: Final = 250
 """With more texts that differ than this, fewer of their words are compared one by one."""
 
-_FEWER_WORDS: Final = 60
+FEWER_WORDS: Final = 60
 _EXAMPLES: Final = 3
 _TITLE: Final = 110
 
@@ -104,7 +104,7 @@ def questions(study: Study) -> tuple[Question, ...]:
         groups.setdefault(case.asked, []).append(case)
     changed = sum(_original(study, case, group) is not None
                   for group in groups.values() for case in group)  # fmt: skip
-    words = MOST_WORDS if changed <= _MANY else _FEWER_WORDS
+    words = MOST_WORDS if changed <= _MANY else FEWER_WORDS
     return tuple(_question(study, group, words) for group in groups.values())
 
 

@@ -42,6 +42,7 @@ class VariantFacts:
     name: str
     reference: bool
     problem: str | None
+    skipped: bool
     config: Pairs
     identity: Pairs
     settings: Pairs
@@ -96,6 +97,7 @@ def _variant(name: str, life: VariantResult, *, reference: bool) -> VariantFacts
         name=name_of(name),
         reference=reference,
         problem=None if problem is None else plain(problem[:_LONGEST]),
+        skipped=life.skipped is not None,
         config=_pairs(life.config),
         identity=() if facts is None else _pairs({"device": facts.device, **facts.identity}),
         settings=() if facts is None else _pairs(facts.settings),

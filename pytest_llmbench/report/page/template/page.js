@@ -40,7 +40,7 @@
     Object.assign(specification.config.legend, { columns: 2, labelLimit: 110 });
     specification.config.axis.labelLimit = 90;
     for (const axis of specification.axes.filter((each) => each.orient === "top")) {
-      Object.assign(axis, { labelAngle: -35, labelAlign: "left", labelBaseline: "bottom" });
+      Object.assign(axis, { labelAngle: -60, labelAlign: "left", labelBaseline: "middle" });
     }
   }
 
@@ -109,7 +109,7 @@
     for (const question of all("#questions > .question")) {
       question.hidden = !question.querySelector(".output:not([hidden])");
     }
-    for (const note of all(".none")) {
+    for (const note of all(".nothing-left")) {
       const place = note.previousElementSibling;
       note.hidden = Boolean(place.querySelector("tbody tr:not([hidden]), .output:not([hidden])"));
     }
@@ -171,6 +171,10 @@
   function go(place) {
     const target = document.getElementById(place) ?? document.getElementById(safely(place));
     if (target === null) return;
+    if (target.closest("[hidden]")) {
+      DIMENSIONS.forEach((name) => chosen[name].clear());
+      applyFilters();
+    }
     for (let each = target.closest("details"); each; each = each.parentElement.closest("details")) {
       each.open = true;
     }
