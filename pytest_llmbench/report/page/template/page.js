@@ -109,6 +109,9 @@
     for (const question of all("#questions > .question")) {
       question.hidden = !question.querySelector(".output:not([hidden])");
     }
+    for (const group of all(".findings")) {
+      group.hidden = !group.querySelector(".finding:not([hidden])");
+    }
     for (const note of all(".nothing-left")) {
       const place = note.previousElementSibling;
       note.hidden = Boolean(place.querySelector("tbody tr:not([hidden]), .output:not([hidden])"));
