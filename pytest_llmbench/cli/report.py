@@ -11,8 +11,8 @@ from pytest_llmbench.cli.exits import Exit
 from pytest_llmbench.cli.output import say
 from pytest_llmbench.errors import ConfigError
 from pytest_llmbench.report.files import check_file
+from pytest_llmbench.report.libraries import check_libraries
 from pytest_llmbench.report.results import Study, read_results, study_of
-from pytest_llmbench.report.vega import check_libraries
 
 
 def run(arguments: argparse.Namespace) -> Exit:

@@ -30,7 +30,7 @@ from pytest_llmbench.probes.environment import host_environment
 from pytest_llmbench.probes.nvml import Nvml
 from pytest_llmbench.report.failure import failure_text
 from pytest_llmbench.report.files import check_file
-from pytest_llmbench.report.vega import check_libraries
+from pytest_llmbench.report.libraries import check_libraries
 from pytest_llmbench.runner.plan import matching
 from pytest_llmbench.runner.result import Result
 from pytest_llmbench.runner.session import Session

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final
 
-from pytest_llmbench.errors import ConfigError
 from pytest_llmbench.report.figures.facts import Figure
 from pytest_llmbench.report.palette import PAGE
 
 _FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
-_LIBRARIES: Final = {"jinja2": "Jinja2", "altair": "altair", "vl_convert": "vl-convert-python"}
-
-
-def check_libraries(asked: str) -> None:
-    """Check that what draws reports is installed, before anything is measured or read.
-
-    Raises:
-        ConfigError: it is not; says what *asked* for it, and the line to type.
-    """
-    absent = [n for module, n in _LIBRARIES.items() if importlib.util.find_spec(module) is None]
-    if absent:
-        raise ConfigError(
-            f"{asked} needs {', '.join(absent)}, which is not installed; type: "
-            "pip install 'pytest-llmbench[report]'"
-        )
 
 
 def vega_lite() -> str:

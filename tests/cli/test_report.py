@@ -88,7 +88,7 @@ def test_without_the_extra_the_line_to_type_is_said(
     run: Type, record: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     absent = {"no_such_module_here": "altair"}
-    monkeypatch.setattr("pytest_llmbench.report.vega._LIBRARIES", absent)
+    monkeypatch.setattr("pytest_llmbench.report.libraries._LIBRARIES", absent)
     said = run("report", "out.json", "--html=r.html")
     assert said.code == 2
     assert said.err == (

@@ -7,8 +7,7 @@ import importlib.util
 
 import pytest
 
-import pytest_llmbench.report.html_report
-import pytest_llmbench.report.vega  # noqa: F401
+import pytest_llmbench.report.libraries  # noqa: F401
 from pytest_llmbench.cli import main
 from pytest_llmbench.plugin.typed import typed_words
 from tests.plugin.conftest import SMALL, TWO_VARIANTS, Project
@@ -70,7 +69,7 @@ def test_without_the_extra_the_line_to_type_is_said(
     small: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     absent = {"no_such_module_here": "Jinja2"}
-    monkeypatch.setattr("pytest_llmbench.report.vega._LIBRARIES", absent)
+    monkeypatch.setattr("pytest_llmbench.report.libraries._LIBRARIES", absent)
     result = small.run("--llmbench-html=out.html")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(

@@ -8,8 +8,8 @@ from functools import partial
 from typing import Final
 
 from pytest_llmbench.report import charts
+from pytest_llmbench.report.columns import ABSENT
 from pytest_llmbench.report.figures.facts import (
-    ABSENT,
     Figure,
     Line,
     Row,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pytest_llmbench.report.palette import Theme
 from pytest_llmbench.report.results import CaseResult
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, str | float | bool | None]
 """One thing that is drawn: its place, and the texts beside it."""
-
-ABSENT: Final = "–"
 
 Tags = Mapping[str, str]
 """What a filter sees: of ``variant``, ``suite``, ``task`` and ``verdict`` those that apply."""
@@ -103,9 +101,3 @@ def by_task(cases: Sequence[CaseResult]) -> dict[str, list[CaseResult]]:
     for case in cases:
         groups.setdefault(task_of(case), []).append(case)
     return groups
-
-
-def texts_of(rows: Sequence[Row], *fields: str) -> Iterator[tuple[str, ...]]:
-    """Yield the texts of *fields*, row by row."""
-    for row in rows:
-        yield tuple(str(row[field]) for field in fields)

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from pytest_llmbench.report import charts
+from pytest_llmbench.report.columns import ABSENT
 from pytest_llmbench.report.figures.facts import (
-    ABSENT,
     Figure,
     Line,
     Row,

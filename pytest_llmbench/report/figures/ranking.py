@@ -13,8 +13,8 @@ from pytest_llmbench.metrics.ranking import (
     weighted,
 )
 from pytest_llmbench.report import charts
+from pytest_llmbench.report.columns import ABSENT
 from pytest_llmbench.report.figures.facts import (
-    ABSENT,
     Figure,
     Line,
     Row,

@@ -10,8 +10,8 @@ from typing import Final
 
 from pytest_llmbench.metrics.gaps import STEPS, added, bounds, quantile, step_of
 from pytest_llmbench.report import charts
+from pytest_llmbench.report.columns import ABSENT
 from pytest_llmbench.report.figures.facts import (
-    ABSENT,
     Figure,
     Line,
     Row,

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from pytest_llmbench.report import charts
+from pytest_llmbench.report.columns import ABSENT
 from pytest_llmbench.report.figures.facts import (
-    ABSENT,
     Figure,
     Line,
     Row,

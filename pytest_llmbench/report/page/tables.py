@@ -9,8 +9,9 @@ from typing import Final
 
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.metrics.ranking import geometric_mean
+from pytest_llmbench.report.columns import ABSENT
 from pytest_llmbench.report.figures.drift import agreement, divergence, token_divergence
-from pytest_llmbench.report.figures.facts import ABSENT, Tags, name_of, task_of
+from pytest_llmbench.report.figures.facts import Tags, name_of, task_of
 from pytest_llmbench.report.figures.select import DEVICE, RESIDENT, highest, mean, median, values
 from pytest_llmbench.report.figures.verdicts import kind_of
 from pytest_llmbench.report.page.findings import anchor_of, case_tags
