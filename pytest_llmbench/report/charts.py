@@ -7,16 +7,14 @@ others gave are values in the data, never names of fields, and so can't be taken
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import altair as alt
 
 from pytest_llmbench.report.figures.facts import Row
 from pytest_llmbench.report.palette import LEVELS, PARTS_FIRST, SERIES, Theme
+from pytest_llmbench.report.specification import DATA, Chart
 from pytest_llmbench.verdict.outcome import SEVERITY
-
-DATA: Final = "rows"
-"""The data set's name in every chart: the page's filters take rows out of it."""
 
 MOMENTS: Final = ("before", "loaded", "peak", "freed")
 PARTS: Final = ("overall", "quality", "speed", "memory")
@@ -26,64 +24,6 @@ _THIN: Final = 11
 _HIGH: Final = 280
 _LEVEL: Final = 34
 """Characters of all tasks together that a phone has room for beside each other."""
-
-_PLAIN: Final = "sans-serif"
-
-Chart = alt.Chart | alt.LayerChart
-
-
-def specification(
-    chart: Chart,
-    rows: Sequence[Row],
-    theme: Theme,
-    *,
-    width: int | Literal["container"],
-    font: str = _PLAIN,
-    check: bool = True,
-) -> dict[str, Any]:
-    """Return *chart* of *rows* as Vega-Lite, as wide as asked, in the colours of *theme*.
-
-    Any: a specification is JSON of any depth. *check* holds it against Vega-Lite's schema, which
-    takes longer than all else.
-    """
-    axis: dict[str, Any] = {
-        "labelColor": theme.muted,
-        "titleColor": theme.muted,
-        "domainColor": theme.rule,
-        "tickColor": theme.rule,
-        "gridColor": theme.rule,
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "titleFontWeight": "normal",
-        "labelLimit": 150,
-        "titlePadding": 10,
-        "gridOpacity": 0.7,
-    }
-    legend: dict[str, Any] = {
-        "labelColor": theme.ink,
-        "titleColor": theme.muted,
-        "labelFontSize": 12,
-        "orient": "top",
-        "title": None,
-        "labelLimit": 220,
-        "symbolStrokeWidth": 2,
-        "columns": 4,
-        "symbolOpacity": 1,
-        "symbolSize": 110,
-    }
-    done = (
-        chart.properties(width=width, background="transparent", autosize=alt.AutoSizeParams(
-            type="fit-x" if width == "container" else "pad", contains="padding"))
-        .configure(font=font)
-        .configure_axis(**axis)
-        .configure_axisQuantitative(tickCount=6)
-        .configure_title(anchor="start", color=theme.ink, fontSize=15, offset=14)
-        .configure_legend(**legend)
-        .configure_view(stroke=None)
-    )  # fmt: skip
-    drawn: dict[str, Any] = done.to_dict(validate=check)
-    drawn["data"]["values"] = [dict(row) for row in rows]
-    return drawn
 
 
 def verdict_counts(rows: Sequence[Row], theme: Theme) -> Chart:

@@ -53,7 +53,7 @@ def drawn(figure: Figure) -> Iterator[tuple[str, bytes]]:
 
 def _specified(figure: Figure) -> dict[str, Any]:  # Any: JSON of any depth
     """Return *figure* as Vega-Lite, with its title and on white: a file stands alone."""
-    from pytest_llmbench.report.charts import specification
+    from pytest_llmbench.report.specification import specification
 
     with unchecked():
         chart = figure.drawing(DAY).properties(title=figure.title)

@@ -42,7 +42,7 @@ def compiled(figure: Figure) -> dict[str, Any]:
     """
     import vl_convert
 
-    from pytest_llmbench.report.charts import specification
+    from pytest_llmbench.report.specification import specification
 
     with unchecked():
         chart = figure.drawing(PAGE)

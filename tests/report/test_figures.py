@@ -6,13 +6,13 @@ import jsonschema
 import msgspec
 import pytest
 
-from pytest_llmbench.report.charts import specification
 from pytest_llmbench.report.figures import all_figures
 from pytest_llmbench.report.figures.ranking import EVERYTHING, ranks
 from pytest_llmbench.report.figures.select import shared
 from pytest_llmbench.report.json_report import session_document
 from pytest_llmbench.report.palette import DAY, PAGE
 from pytest_llmbench.report.results import results_of, study_of
+from pytest_llmbench.report.specification import specification
 
 from .facts import HOSTILE, case, example, life, session
 from .studies import REFERENCE, VARIANTS, study
