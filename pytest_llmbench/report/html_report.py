@@ -95,6 +95,7 @@ def html_text(study: Study) -> str:
         compared=surroundings.compared(study),
         overview=overview(study),
         most_findings=_MOST_FINDINGS,
+        life=tables.life_table(study),
         summary_columns=columns,
         summary=summary,
         examples=(

@@ -10,7 +10,7 @@ from pytest_llmbench.report.json_report import session_document
 from pytest_llmbench.report.page.findings import findings, overview
 from pytest_llmbench.report.page.outputs import LONGEST, examples, questions
 from pytest_llmbench.report.page.surroundings import session_facts, variant_facts
-from pytest_llmbench.report.page.tables import case_columns, case_lines, summary
+from pytest_llmbench.report.page.tables import case_columns, case_lines, life_table, summary
 from pytest_llmbench.report.results import results_of, study_of
 
 from .facts import MEASURED, case, life, new, ok, regressed, session, verdict
@@ -200,6 +200,16 @@ def test_the_summary_has_a_line_for_each_variant_and_suite() -> None:
     speed = [heading for heading, _ in columns].index("speed")
     assert lines[0].numbers[speed].text == "–"
     assert lines[1].numbers[speed].text == "0.44 ×"
+
+
+def test_a_life_is_told_in_full() -> None:
+    table = life_table(study(prompts=1, rounds=1))
+    lines = {line.cells[0]: line.cells[1:] for line in table.lines}
+    assert table.headings == ("metric", "float16", "lora-int8", "nf4", "gguf-q4_0")
+    assert lines["load_s"] == ("2.9 s", "7.2 s", "3.5 s", "600 ms")
+    assert lines["device_after_load_bytes"][-1] == "–"
+    assert lines["flips"] == ("–", "3", "3", "3")
+    assert life_table(read(session())) is None
 
 
 def commands(context, words=("pytest", "--llmbench", "-k", "a b")):

@@ -7,11 +7,12 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from pytest_llmbench.domain.metric import CATALOGUE, Metric
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.metrics.ranking import geometric_mean
 from pytest_llmbench.report.columns import ABSENT
 from pytest_llmbench.report.figures.drift import agreement, divergence, token_divergence
-from pytest_llmbench.report.figures.facts import Tags, name_of, task_of
+from pytest_llmbench.report.figures.facts import Line, Table, Tags, name_of, task_of
 from pytest_llmbench.report.figures.select import DEVICE, RESIDENT, highest, mean, median, values
 from pytest_llmbench.report.figures.verdicts import kind_of
 from pytest_llmbench.report.page.findings import anchor_of, case_tags
@@ -144,6 +145,24 @@ SUMMARY_NUMBERS: Final = (
     ("top-1", "share of tokens both find most probable"),
     ("cosine", "similarity to the reference's text, mean"),
 )
+
+
+def life_table(study: Study) -> Table | None:
+    """Return all that is known of the variants' lives, a line a metric; ``None``: nothing."""
+    names = list(study.variants)
+    lines = tuple(
+        Line(cells=(metric.name, *(_life(study, name, metric) for name in names)))
+        for metric in CATALOGUE.values()
+        if any(study.variants[name].value(metric.name) is not None for name in names)
+    )
+    if not lines:
+        return None
+    return Table(headings=("metric", *map(name_of, names)), words=1, lines=lines)
+
+
+def _life(study: Study, variant: str, metric: Metric) -> str:
+    value = study.variants[variant].value(metric.name)
+    return ABSENT if value is None else format_amount(value, metric.unit)
 
 
 def summary(study: Study) -> tuple[tuple[tuple[str, str], ...], tuple[SummaryLine, ...]]:
