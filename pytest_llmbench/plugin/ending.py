@@ -148,7 +148,7 @@ class Ending:
                 saved_at,
                 failed=failed,
                 machine=self._run.bench.machine,
-                originals=self._run.bench.originals,
+                keep=self._run.kept_of_reference,
             )
         except LlmbenchError as exc:
             self._problems.append(str(exc))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from pathlib import Path
 
@@ -81,7 +80,7 @@ def test_a_function_scores_with_what_was_asked(scorers: Path) -> None:
 def test_a_text_is_scored_once(scorers: Path) -> None:
     scoring, rivers = Scoring(), prompt("python", "Rhine", f"{scorers}:share")
     assert [scoring(rivers, text) for text in ("Rhine", "Po", "Rhine")] == [1.0, 0.0, 1.0]
-    assert sys.modules["llmbench_scorer_scoring"].calls == ["Rhine", "Po"]
+    assert scoring._modules[str(scorers)].calls == ["Rhine", "Po"]
 
 
 def test_a_function_of_a_module(monkeypatch: pytest.MonkeyPatch, scorers: Path) -> None:
@@ -157,10 +156,11 @@ def test_code_that_can_t_be_shut_in_is_said_at_the_start(monkeypatch: pytest.Mon
     [
         ("x = 1", "x = 1"),
         ("```python\nx = 1\n```", "x = 1\n"),
-        ("Text\n```\nx = 1\n```\nand\n```py\ny = 2\n```", "x = 1\n\ny = 2\n"),
+        ("```py\nx = 1\n```\nand\n```py\ny = 2\n```", "x = 1\n\ny = 2\n"),
         ("```bash\npip install x\n```\n```python\nx = 1\n```", "x = 1\n"),
         ("```python\nx = 1", "x = 1"),
         ("```python title=a.py\nx = '``'\n```", "x = '``'\n"),
+        ("```\n$ run\n```\n```python\nx = 1\n```", "x = 1\n"),
         ("```json\n{}\n```", "```json\n{}\n```"),
         ("- so:\n  ```python\n  x = 1\n  ```", "x = 1\n"),
     ],
