@@ -148,6 +148,19 @@ def test_a_failed_test_has_them_too_and_others_have_none(small: Project) -> None
     assert told["test_other"] == {}
 
 
+def test_a_test_that_runs_again_has_them_once(small: Project) -> None:
+    small.with_files(
+        conftest_py="from _pytest.runner import runtestprotocol\n"
+        "def pytest_runtest_protocol(item, nextitem):\n"
+        "    item.user_properties.append(('mine', 1))\n"
+        "    runtestprotocol(item, nextitem=nextitem, log=False)\n"
+    )
+    small.run("--junitxml=out.xml", "-k", "fast-paris")
+    tree = ElementTree.parse(small.root / "out.xml")
+    names = [p.attrib["name"] for p in tree.iter("property")]
+    assert names.count("llmbench.ttft_s") == names.count("mine") == 1
+
+
 def table(result: pytest.RunResult) -> list[str]:
     """The lines of the table below its rule."""
     lines = [line for line in str(result.stdout).split("\n") if line]
