@@ -10,6 +10,7 @@ from typing import Final
 
 from pytest_llmbench.report.exports.markdown_details import every_case, examples, surroundings
 from pytest_llmbench.report.exports.markdown_fit import fitted
+from pytest_llmbench.report.exports.markdown_spread import spread
 from pytest_llmbench.report.exports.markdown_tables import (
     by_length,
     by_task,
@@ -17,7 +18,6 @@ from pytest_llmbench.report.exports.markdown_tables import (
     drift,
     life,
     performance,
-    spread,
 )
 from pytest_llmbench.report.exports.markdown_text import code
 from pytest_llmbench.report.exports.markdown_verdicts import heading, verdicts
