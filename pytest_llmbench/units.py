@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from typing import Final, Literal
 
 Unit = Literal["s", "tok/s", "B", "tokens", "chars", "nats", "1", "count"]
@@ -99,6 +100,18 @@ def format_bytes(value: float, *, digits: int = 3) -> str:
         if abs(value) >= _BYTES[suffix]:
             return f"{_digits(value / _BYTES[suffix], digits)} {suffix}"
     return f"{_digits(value, digits)} B"
+
+
+def axis_scale(values: Iterable[float], unit: Unit) -> tuple[float, str]:
+    """Return what to divide *values* by to show them on one axis, and the unit they then have.
+
+    The largest decides: ``axis_scale([0.02, 0.3], "s") == (1e-3, "ms")``.
+    """
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    steps = {"s": ("s", "ms", "µs"), "B": ("TiB", "GiB", "MiB", "KiB", "B")}.get(unit, ())
+    factors = [(_SUFFIXES[unit][suffix], suffix) for suffix in steps]
+    fitting = [each for each in factors if largest >= each[0]]
+    return next(iter(fitting or factors[-1:]), (1.0, "" if unit in ("1", "count") else unit))
 
 
 def format_percent(share: float, *, signed: bool = False) -> str:

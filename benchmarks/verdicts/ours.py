@@ -184,6 +184,7 @@ class _Bench:
 def _config(variants: Iterable[str]) -> Config:
     """Return a configuration whose cases all have the default gates."""
     return Config(
+        keep_reference=False,
         source=Path("recorded"),
         reference=REFERENCE,
         variants={

@@ -27,13 +27,17 @@ from pytest_llmbench.baselines.format import (
     newer,
     stored_version,
 )
+from pytest_llmbench.baselines.originals import decode as decode_originals
+from pytest_llmbench.baselines.originals import encode as encode_originals
 from pytest_llmbench.domain.baseline import Baseline, BaselineSession
+from pytest_llmbench.domain.drift import KeptOriginals
 from pytest_llmbench.errors import BaselineError
 
 WINDOW: Final = 10
 """Sessions that a baseline keeps; the oldest makes room."""
 
 _SAFE: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
+_OF_REFERENCE: Final = ".reference"
 _LOCK_TIMEOUT_S: Final = 60.0
 
 
@@ -92,6 +96,26 @@ class Store:
             _refuse_newer(path)
             return _write(path, _baseline(machine, name, (session,)))
 
+    def read_originals(self, machine: str, name: str) -> KeptOriginals | None:
+        """Return what the baseline keeps of its reference; ``None`` where it keeps nothing.
+
+        Raises:
+            BaselineError: the file is corrupt, newer than this version, or can't be read.
+        """
+        path = self._path(machine, name, _OF_REFERENCE)
+        data = _read(path)
+        return None if data is None else decode_originals(data, path)
+
+    def write_originals(self, machine: str, name: str, kept: KeptOriginals) -> Path:
+        """Keep *kept* in place of what was kept before, and return the file.
+
+        Raises:
+            BaselineError: it can't be written.
+        """
+        path = self._path(machine, name, _OF_REFERENCE)
+        with _locked(path):
+            return _put(path, encode_originals(kept))
+
     def check_writable(self, machine: str, name: str) -> None:
         """Do nothing where the baseline could be written, so that nobody measures in vain.
 
@@ -121,8 +145,8 @@ class Store:
                 sorted({path.parent.name for path in self.root.glob("*/*.json") if _named(path)})
             )
 
-    def _path(self, machine: str, name: str) -> Path:
-        return self.root / _safe("machine", machine) / f"{_safe('baseline', name)}.json"
+    def _path(self, machine: str, name: str, suffix: str = ".json") -> Path:
+        return self.root / _safe("machine", machine) / f"{_safe('baseline', name)}{suffix}"
 
 
 def _baseline(machine: str, name: str, sessions: tuple[BaselineSession, ...]) -> Baseline:
@@ -161,8 +185,11 @@ def _refuse_newer(path: Path) -> None:
 
 
 def _write(path: Path, baseline: Baseline) -> Path:
+    return _put(path, encode(baseline))
+
+
+def _put(path: Path, data: bytes) -> Path:
     """Put the file in place in one step, its bytes safely on the disk before."""
-    data = encode(baseline)
     with _translated(path, "written"):
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.stem}-{secrets.token_hex(8)}.tmp")

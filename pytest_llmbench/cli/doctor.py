@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from pytest_llmbench.cli.configuration import TO_BEGIN, look_for_config
+from pytest_llmbench.cli.doctor_answers import answer_rows
 from pytest_llmbench.cli.doctor_engines import EngineState, engine_states
 from pytest_llmbench.cli.doctor_pace import MEANING, TO_DO
 from pytest_llmbench.cli.doctor_quiet import Quiet, read_quiet, waiting
@@ -41,6 +42,8 @@ def run(arguments: argparse.Namespace) -> Exit:
     _say_engines(states)
     usable = float(environment.identity["logical_processors"])
     _say_quiet(read_quiet(max(1, int(usable)), os.cpu_count() or 1), nvml)
+    heading("answers")
+    say_wrapped(answer_rows())
     heading("configuration")
     found = look_for_config(arguments.config)
     if found is None:

@@ -35,6 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_show(commands)
     _add_doctor(commands)
     _add_export(commands)
+    _add_report(commands)
     _add_schema(commands)
     _add_selftest(commands)
     return parser
@@ -139,6 +140,23 @@ def _add_export(commands: Any) -> None:
     )
     parser.add_argument(
         "--output", metavar="PATH", type=Path, help="a file (default: standard output)"
+    )
+
+
+def _add_report(commands: Any) -> None:
+    parser = _command(
+        commands, "report", "report", "write a report of what --llmbench-json kept of sessions"
+    )
+    parser.add_argument(
+        "records",
+        metavar="RECORD",
+        nargs="+",
+        type=Path,
+        help="what pytest --llmbench --llmbench-json=PATH wrote; several are shown side by side",
+    )
+    parser.add_argument("--html", metavar="PATH", type=Path, help="write one HTML file")
+    parser.add_argument(
+        "--figures", metavar="DIR", type=Path, help="write every figure there, as PNG and SVG"
     )
 
 

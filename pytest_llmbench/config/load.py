@@ -60,6 +60,7 @@ class Config(Fact, frozen=True, kw_only=True):
 
     source: Path
     reference: str | None
+    keep_reference: bool
     variants: dict[str, Variant]
     suites: dict[str, Suite]
     gates: Gates
@@ -103,6 +104,7 @@ def load_config(
         Config(
             source=path,
             reference=table.reference,
+            keep_reference=table.keep_reference,
             variants={
                 name: _variant(name, raw, engines, path.parent, place / "variants" / name)
                 for name, raw in table.variants.items()

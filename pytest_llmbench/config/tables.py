@@ -111,6 +111,7 @@ class ConfigTable(SamplingTable, frozen=True, kw_only=True):
     """All of ``llmbench.toml``; the sampling keys at the top hold for every suite."""
 
     reference: str | None = None
+    keep_reference: bool = False
     variants: dict[str, dict[str, object]] = {}
     suites: dict[str, dict[str, object]] = {}
     similarity: SimilarityTable | None = None

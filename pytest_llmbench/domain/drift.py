@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_llmbench.domain.fact import Fact
+from pytest_llmbench.domain.trace import FinishReason
 
 
 class ForcedPass(Fact, frozen=True, kw_only=True):
@@ -72,3 +73,47 @@ class Drift(Fact, frozen=True, kw_only=True):
     delta_p: tuple[float, ...]
     delta_logp: tuple[float, ...]
     truncated: bool = False
+
+
+class Original(Fact, frozen=True, kw_only=True):
+    """A greedy text that other variants are held against, and what its own variant makes of it.
+
+    Attributes:
+        variant: whose text it is.
+        key: stands for all that drift from it depends on: model, text, what embeds texts.
+        text, token_ids, output_tokens, finish_reason: as in :class:`.Trace`.
+        seen: how probable its own variant finds it; ``None`` where that can't tell, and *why*
+            says so.
+        noise: how far that variant is from itself, by each metric of drift.
+        top: the most probable tokens along it, where they were asked for.
+    """
+
+    variant: str
+    key: str
+    text: str
+    token_ids: tuple[int, ...]
+    output_tokens: int | None
+    finish_reason: FinishReason
+    seen: ForcedPass | None
+    why: str | None
+    noise: dict[str, float]
+    top: tuple[Position, ...] | None
+
+
+class KeptOriginal(Fact, frozen=True, kw_only=True):
+    """An original, and what was asked: for anything else it is none."""
+
+    workload: dict[str, str]
+    original: Original
+
+
+class KeptOriginals(Fact, frozen=True, kw_only=True):
+    """What a baseline keeps of its reference, so that later sessions need not load it.
+
+    *cases* are by the keys of the reference's own cases; *saved_at* is in ISO 8601.
+    """
+
+    schema_version: int
+    saved_at: str
+    reference: str
+    cases: dict[str, KeptOriginal]

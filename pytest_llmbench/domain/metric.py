@@ -454,6 +454,9 @@ _ALL: Final = (
     _informative("system_ram_after_load_bytes", "the machine's used memory after the load"),
     _informative("system_ram_peak_bytes", "the machine's used memory, highest reading"),
     _informative("system_ram_after_free_bytes", "the machine's used memory after the free"),
+    _informative("device_before_bytes", "device memory of the process before the load"),
+    _informative("device_after_load_bytes", "device memory of the process after the load"),
+    _informative("device_after_free_bytes", "device memory of the process after the free"),
     _exact(
         "model_bytes",
         "B",

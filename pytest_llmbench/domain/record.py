@@ -9,6 +9,21 @@ from pytest_llmbench.domain.trace import Memory, Round
 from pytest_llmbench.domain.verdict import Verdict
 
 
+class Invocation(Fact, frozen=True, kw_only=True):
+    """How a session came about.
+
+    Attributes:
+        command: the words that were typed, without secrets.
+        started_at, ended_at: in ISO 8601, UTC.
+        compared_with: the baseline, or what stood in its place, in words.
+    """
+
+    command: tuple[str, ...]
+    started_at: str
+    ended_at: str
+    compared_with: str
+
+
 class Environment(Fact, frozen=True, kw_only=True):
     """Where a session ran.
 
@@ -176,6 +191,7 @@ class SessionRecord(Fact, frozen=True, kw_only=True):
         readings: how fast the machine itself was.
         control: where variants were measured one after the other, how the reference, measured
             again at the end, had changed since the start: a share of each noisy metric.
+        invocation: how the session came about; ``None`` where nobody typed anything.
     """
 
     environment: Environment
@@ -185,3 +201,4 @@ class SessionRecord(Fact, frozen=True, kw_only=True):
     reference: str | None = None
     readings: Readings = Readings()
     control: dict[str, float] = {}  # noqa: RUF012 — msgspec makes a new one for each
+    invocation: Invocation | None = None

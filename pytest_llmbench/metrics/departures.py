@@ -18,13 +18,17 @@ import functools
 import json
 from typing import Any, Final
 
+from pytest_llmbench.domain.drift import Original
 from pytest_llmbench.domain.trace import Trace
+
+Said = Trace | Original
+"""A text, with how it ended."""
 
 SURE: Final = 0.9
 """Probability from which on a text counts as being in a language."""
 
 
-def departures(reference: Trace, trace: Trace) -> tuple[str, ...]:
+def departures(reference: Said, trace: Said) -> tuple[str, ...]:
     """Return how *trace* departs from *reference*, in the order of the table."""
     found = {
         "unfinished": (reference.finish_reason, trace.finish_reason) == ("stop", "length"),

@@ -21,7 +21,7 @@ from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import Measured
 from pytest_llmbench.domain.trace import Trace
 from pytest_llmbench.metrics.alike import first_difference
-from pytest_llmbench.metrics.departures import departures
+from pytest_llmbench.metrics.departures import Said, departures
 from pytest_llmbench.metrics.forced import IDS, LOGPROBS
 
 Floats = NDArray[np.float64]
@@ -151,7 +151,7 @@ def drift_metrics(found: Drift) -> dict[str, Measured]:
     return _measured(values)
 
 
-def text_metrics(reference: Trace, trace: Trace) -> dict[str, Measured]:
+def text_metrics(reference: Said, trace: Trace) -> dict[str, Measured]:
     """Return how far the greedy text of *trace* is the reference's.
 
     Tokens are compared where both engines give them, which has to be of one tokenizer.

@@ -20,6 +20,7 @@ def life_metrics(life: Life, facts: ModelFacts | None, warnings: int) -> dict[st
         "free_s": life.free_s,
         **_resident(life),
         **_system(life),
+        **_device(life),
         "model_bytes": None if facts is None else facts.model_bytes,
         "warnings": warnings,
     }
@@ -54,6 +55,15 @@ def _system(life: Life) -> dict[str, float | None]:
         "system_ram_peak_bytes": life.system_used_peak,
         "system_ram_after_free_bytes": None if freed is None else freed.system_used,
     }
+
+
+def _device(life: Life) -> dict[str, float | None]:
+    moments = {"before": life.before, "after_load": life.after_load, "after_free": life.after_free}
+    return {f"device_{moment}_bytes": _process(memory) for moment, memory in moments.items()}
+
+
+def _process(memory: Memory | None) -> float | None:
+    return None if memory is None or memory.device is None else memory.device.process
 
 
 def _host(memory: Memory | None) -> HostMemory | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
+from pytest_llmbench.baselines.originals import SCHEMA_VERSION as ORIGINALS_VERSION
 from pytest_llmbench.baselines.store import Store
 from pytest_llmbench.domain.baseline import Baseline
+from pytest_llmbench.domain.drift import KeptOriginal, KeptOriginals
 from pytest_llmbench.domain.record import Environment, SessionRecord
 from pytest_llmbench.errors import BaselineError
 from pytest_llmbench.metrics.taint import Machine
@@ -24,6 +26,7 @@ class BaselineFiles:
         machine: this machine's name among the baselines.
         name: the baseline that is compared with.
         compared: what it holds; ``None`` where there is none, or none was wanted.
+        originals: what it keeps of the reference, likewise.
 
     Raises:
         BaselineError: it is asked for by name and does not exist, can't be read, or can't be
@@ -36,6 +39,9 @@ class BaselineFiles:
         self.machine = settings.machine or machine_label(environment.identity)
         self.name = settings.compare or DEFAULT_NAME
         self.compared = self._read()
+        self.originals = (
+            None if self.compared is None else self._store.read_originals(self.machine, self.name)
+        )
         if settings.writes:
             self._store.check_writable(self.machine, settings.writes)
 
@@ -60,10 +66,12 @@ class BaselineFiles:
         *,
         failed: bool,
         machine: Callable[[str], Machine],
+        originals: Mapping[str, KeptOriginal],
     ) -> str | None:
         """Keep *record* as asked; return what was done, as a sentence, or ``None``.
 
-        *machine* is what is known of the machine of a variant, to tell disturbed rounds.
+        *machine* is what is known of the machine of a variant, to tell disturbed rounds;
+        *originals* are kept of the reference.
         """
         name = self._settings.writes
         if name is None:
@@ -78,7 +86,17 @@ class BaselineFiles:
             return f"not saved to the baseline {name!r}, because nothing was measured"
         write = self._store.replace if self._settings.replace else self._store.add
         path = write(self.machine, name, session)
-        return f"saved to the baseline {name!r}: {relative_to_here(path)}{_left_out(untimed)}"
+        said = f"saved to the baseline {name!r}: {relative_to_here(path)}{_left_out(untimed)}"
+        if not originals or record.reference is None:
+            return said
+        kept = KeptOriginals(
+            schema_version=ORIGINALS_VERSION,
+            saved_at=saved_at,
+            reference=record.reference,
+            cases=dict(originals),
+        )
+        beside = self._store.write_originals(self.machine, name, kept)
+        return f"{said}; the reference's texts and probabilities: {relative_to_here(beside)}"
 
     def _read(self) -> Baseline | None:
         if self._settings.no_compare or self._settings.against:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -13,10 +12,12 @@ from pytest_llmbench.errors import LlmbenchError
 from pytest_llmbench.plugin.baseline import relative_to_here
 from pytest_llmbench.plugin.run import Run
 from pytest_llmbench.plugin.step_summary import append_summary, summary_file
+from pytest_llmbench.plugin.typed import now
 from pytest_llmbench.report.exports.registry import export_named
 from pytest_llmbench.report.exports.results import session_results
 from pytest_llmbench.report.files import write_file
-from pytest_llmbench.report.json_report import write_json
+from pytest_llmbench.report.json_report import session_document, write_json
+from pytest_llmbench.report.results import results_of, study_of
 from pytest_llmbench.report.rows import session_rows
 from pytest_llmbench.report.summary import summary_lines
 from pytest_llmbench.report.table import render_table
@@ -59,11 +60,12 @@ class Ending:
         self._problems += self._unheard()
         if self._run.nothing_beside is not None:
             self._problems.append(self._run.nothing_beside)
-        self._write_json(record)
+        self._write(self._run.settings.json, record, write_json)
         self._export(record)
         if exitstatus in _COMPLETE:
             failed = missed or exitstatus != pytest.ExitCode.OK or _failing(record, self._run)
             self._save(record, failed=failed)
+        self._write(self._run.settings.html, record, _write_html)
         failed = bool(self._problems) and exitstatus in (
             pytest.ExitCode.OK,
             pytest.ExitCode.NO_TESTS_COLLECTED,
@@ -102,12 +104,17 @@ class Ending:
             if failing([verdict], settings.missing, settings.inconclusive)
         ]
 
-    def _write_json(self, record: SessionRecord) -> None:
-        path = self._run.settings.json
+    def _write(
+        self,
+        path: Path | None,
+        record: SessionRecord,
+        write: Callable[[Path, SessionRecord], None],
+    ) -> None:
+        """Write a report where one was asked for; what is in the way is said at the end."""
         if path is None:
             return
         try:
-            write_json(path, record)
+            write(path, record)
         except LlmbenchError as exc:
             self._problems.append(str(exc))
         else:
@@ -134,10 +141,14 @@ class Ending:
             self._said.append(append_summary(results, summary))
 
     def _save(self, record: SessionRecord, *, failed: bool) -> None:
-        saved_at = datetime.now(UTC).replace(microsecond=0).isoformat()
+        saved_at = now()
         try:
             said = self._run.baseline.write(
-                record, saved_at, failed=failed, machine=self._run.bench.machine
+                record,
+                saved_at,
+                failed=failed,
+                machine=self._run.bench.machine,
+                originals=self._run.bench.originals,
             )
         except LlmbenchError as exc:
             self._problems.append(str(exc))
@@ -147,6 +158,13 @@ class Ending:
 
 def _same(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve()
+
+
+def _write_html(path: Path, record: SessionRecord) -> None:
+    """Write the page from what the results file would hold: it is the same either way."""
+    from pytest_llmbench.report.html_report import write_html
+
+    write_html(path, study_of([("", results_of(session_document(record)))]))
 
 
 def _failing(record: SessionRecord, run: Run) -> bool:

@@ -29,6 +29,7 @@ class RunHooks:
         return [
             f"llmbench: {run.shown}, variants {', '.join(run.variants)}",
             f"llmbench: {run.baseline.description}",
+            *(f"llmbench: {line}" for line in run.said_of_reference),
         ]
 
     @pytest.hookimpl(tryfirst=True)

@@ -79,6 +79,7 @@ OPTIONS: Final = (
     Option("columns", "text", "NAMES", "columns of the table; +NAME adds one to the usual ones"),
     Option("sort", "text", "NAME", "the column that rows are sorted by; -NAME the other way round"),
     Option("json", "path", "PATH", "write everything measured and judged as JSON"),
+    Option("html", "path", "PATH", "write a report with charts and outputs as one HTML file"),
     *(Option(export.name, "path", "PATH", f"write {export.what}") for export in EXPORTS),
     Option("plant", "list", "VARIANT=PERCENT", "slow a variant down, to see the gate fire"),
 )

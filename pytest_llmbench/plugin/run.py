@@ -7,12 +7,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final, NoReturn
 
+import msgspec
 import pytest
 
 from pytest_llmbench.config import Config, check_variants, find_config, load_config
 from pytest_llmbench.domain.case import Case
 from pytest_llmbench.domain.gate import Gates
-from pytest_llmbench.domain.record import CaseRecord, SessionRecord
+from pytest_llmbench.domain.record import CaseRecord, Invocation, SessionRecord
 from pytest_llmbench.domain.similarity import SIMILARITY
 from pytest_llmbench.domain.verdict import Verdict
 from pytest_llmbench.engines import engine_options
@@ -24,10 +25,12 @@ from pytest_llmbench.plugin.fixtures import Benchmark, LoadedVariant
 from pytest_llmbench.plugin.marker import MarkerArguments, marker_arguments
 from pytest_llmbench.plugin.progress import PytestProgress
 from pytest_llmbench.plugin.settings import Settings, read_settings
+from pytest_llmbench.plugin.typed import now, typed_words
 from pytest_llmbench.probes.environment import host_environment
 from pytest_llmbench.probes.nvml import Nvml
 from pytest_llmbench.report.failure import failure_text
 from pytest_llmbench.report.files import check_file
+from pytest_llmbench.report.libraries import check_libraries
 from pytest_llmbench.runner.plan import matching
 from pytest_llmbench.runner.result import Result
 from pytest_llmbench.runner.session import Session
@@ -51,6 +54,8 @@ class Run:
         apart: why variants are not loaded together, as sentences.
         unheard: verdicts on variants as wholes that no test could fail with.
         other: what the variants are held against side by side, if that was asked for.
+        typed: the words that started the run, without secrets.
+        started_at: when that was, in ISO 8601.
     """
 
     def __init__(self, settings: Settings, pytest_config: pytest.Config) -> None:
@@ -73,6 +78,10 @@ class Run:
         for flag, path in settings.files.items():
             _check_not_input(flag, path, self.config, settings)
             check_file(path, flag=flag)
+        if settings.html is not None:
+            check_libraries("--llmbench-html")
+        self.typed = typed_words(pytest_config.invocation_params.args)
+        self.started_at = now()
         self._progress = PytestProgress(pytest_config)
         self.unheard: list[tuple[str, Verdict]] = []
         self.select(())
@@ -102,6 +111,8 @@ class Run:
             comparing=not self.settings.no_compare,
             twins=self.other.twins if self.other else {},
             other_context=self.other.context if self.other else {},
+            kept=self.baseline.originals,
+            keep=self.config.keep_reference and bool(self.settings.writes),
         )
 
     @property
@@ -110,6 +121,15 @@ class Run:
         return (
             () if self.other is None else (f"side by side with {self.other.name}", *self.other.said)
         )
+
+    @property
+    def said_of_reference(self) -> tuple[str, ...]:
+        """That drift is from a text that was kept, as a line, where the reference is left out."""
+        kept, reference = self.baseline.originals, self.config.reference
+        if kept is None or reference in self.variants or kept.reference != reference:
+            return ()
+        since = f"its texts of {kept.saved_at[:10]}, kept with the baseline {self.baseline.name!r}"
+        return (f"{reference} is not measured: the others are held against {since}",)
 
     @property
     def nothing_beside(self) -> str | None:
@@ -234,10 +254,19 @@ class Run:
             unheard, control = self.session.last_measurements()
             self.unheard += unheard
         self.session.close()
+        ended_at = now()
         if collected is not None:
             ran = [key for key, name in collected.items() if self.bench.absent(name) is None]
             self.judged.missing(ran, self._in_scope)
-        return self.session.record(control)
+        return msgspec.structs.replace(
+            self.session.record(control),
+            invocation=Invocation(
+                command=self.typed,
+                started_at=self.started_at,
+                ended_at=ended_at,
+                compared_with=self.baseline.description,
+            ),
+        )
 
     def _in_scope(self, variant: str, suite: str) -> bool:
         """Whether neither --llmbench-variants nor --llmbench-suites leaves this out."""

@@ -60,13 +60,14 @@ class Settings:
     strict: bool
     table: TableChoice
     json: Path | None
+    html: Path | None
     exports: dict[str, Path]
     plant: dict[str, float]
 
     @property
     def files(self) -> dict[str, Path]:
         """The files that reports of this run go to, by the option that names them."""
-        asked = {"json": self.json, **self.exports}
+        asked = {"json": self.json, "html": self.html, **self.exports}
         return {f"--llmbench-{name}": path for name, path in asked.items() if path is not None}
 
     @property
@@ -115,6 +116,7 @@ def read_settings(config: pytest.Config) -> Settings:
         strict=bool(given["strict"]),
         table=chosen(text("group"), text("columns"), text("sort")),
         json=parsed("json", Path),
+        html=parsed("html", Path),
         exports={
             export.name: path
             for export in EXPORTS

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from pytest_llmbench.metrics.alike import first_difference
 
@@ -16,6 +16,9 @@ where a text repeats itself, as broken ones do; what comes after them is shown a
 
 AROUND: Final = 80
 """Characters that are shown before the first difference and after the last."""
+
+Piece = tuple[Literal["same", "gone", "new"], str]
+"""What both texts have, what only the original has, or what only the other one has."""
 
 _WORDS: Final = re.compile(r"\w+(?:[.,'’]\w+)*|\s+|.", re.DOTALL)
 _NUMBER: Final = re.compile(r"\d")
@@ -51,15 +54,48 @@ def changed_words(original: str, text: str) -> tuple[tuple[str, str], ...]:
     )
 
 
+def merged(original: str, text: str, *, words: int = MOST_WORDS) -> tuple[Piece, ...]:
+    """Return both texts as one, piece by piece: what both have, and what only one of them has.
+
+    At most so many *words* after the first difference are compared one by one.
+    """
+    one, other = _words(original), _words(text)
+    head = first_difference(one, other)
+    tail = first_difference(one[head:][::-1], other[head:][::-1])
+    middles = (each[head : len(each) - tail] for each in (one, other))
+    middle = _compared(*middles, words=words)
+    pieces = (
+        ("same", "".join(one[:head])),
+        *(piece for gone, new, same in middle for piece in _either(gone, new, same=same)),
+        ("same", "".join(one[len(one) - tail :])),
+    )
+    return tuple((kind, words) for kind, words in pieces if words)
+
+
+def _either(gone: str, new: str, *, same: bool) -> Iterator[Piece]:
+    if same:
+        yield "same", gone
+    else:
+        yield "gone", gone
+        yield "new", new
+
+
 def _marked_middle(one: Sequence[str], other: Sequence[str]) -> tuple[str, str]:
     left, right = "", ""
-    near = difflib.SequenceMatcher(a=one[:MOST_WORDS], b=other[:MOST_WORDS], autojunk=False)
+    for gone, new, same in _compared(one, other, words=MOST_WORDS):
+        left += gone if same or not gone else f"[-{gone}-]"
+        right += new if same or not new else f"{{+{new}+}}"
+    return left, right
+
+
+def _compared(
+    one: Sequence[str], other: Sequence[str], *, words: int
+) -> Iterator[tuple[str, str, bool]]:
+    """Yield what stands in *one*, what in its place in *other*, and whether that is the same."""
+    near = difflib.SequenceMatcher(a=one[:words], b=other[:words], autojunk=False)
     for tag, a, b, c, d in near.get_opcodes():
-        mine, its = "".join(one[a:b]), "".join(other[c:d])
-        left += mine if tag == "equal" or not mine else f"[-{mine}-]"
-        right += its if tag == "equal" or not its else f"{{+{its}+}}"
-    mine, its = "".join(one[MOST_WORDS:]), "".join(other[MOST_WORDS:])
-    return left + (f"[-{mine}-]" if mine else ""), right + (f"{{+{its}+}}" if its else "")
+        yield "".join(one[a:b]), "".join(other[c:d]), tag == "equal"
+    yield "".join(one[words:]), "".join(other[words:]), False
 
 
 def _words(text: str) -> list[str]:

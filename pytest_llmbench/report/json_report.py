@@ -18,6 +18,7 @@ from pytest_llmbench.domain.drift import Drift
 from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import JudgedCase, JudgedVariant, Measured, SessionRecord
 from pytest_llmbench.domain.verdict import Verdict
+from pytest_llmbench.metrics.gaps import gaps
 from pytest_llmbench.report.files import write_file
 from pytest_llmbench.report.json_schema import SCHEMA_VERSION, results_schema
 
@@ -30,6 +31,7 @@ def session_document(record: SessionRecord) -> dict[str, object]:
     """Return *record* as the results file holds it, of builtin types only."""
     document = {
         "schema_version": SCHEMA_VERSION,
+        "invocation": record.invocation,
         "environment": record.environment,
         "variants": {judged.record.id: _variant(judged) for judged in record.variants},
         "cases": [_case(judged) for judged in record.cases],
@@ -78,11 +80,15 @@ def _case(judged: JudgedCase) -> dict[str, object]:
         "task": case.prompt.task,
         "prompt_id": case.prompt.id,
         "prompt": case.prompt.text,
+        "expect": case.prompt.expect,
+        "scorer": case.prompt.score,
         "parameters": case.parameters,
         "text": record.text,
+        "original": record.original,
         "finish_reason": record.finish_reason,
         "error": record.error,
         "metrics": _metrics(record.metrics),
+        "gaps": gaps([entry.trace for entry in record.rounds]),
         "relative": record.relative,
         "drift": _drift(record.drift),
         "no_drift": record.no_drift,
@@ -130,7 +136,14 @@ def _measured(name: str, measured: Measured) -> dict[str, object]:
 
 def _verdicts(verdicts: Sequence[Verdict]) -> list[dict[str, object]]:
     return [
-        {"metric": v.metric, "kind": v.kind, "sentence": v.sentence, "p": v.p} for v in verdicts
+        {
+            "metric": v.metric,
+            "kind": v.kind,
+            "sentence": v.sentence,
+            "p": v.p,
+            "evidence": v.block,
+        }
+        for v in verdicts
     ]
 
 

@@ -8,8 +8,9 @@ from typing import Final, Literal, get_args
 
 from pytest_llmbench.domain.metric import CATALOGUE, Kind, Metric
 from pytest_llmbench.domain.suite import Length
-from pytest_llmbench.domain.trace import FinishReason
+from pytest_llmbench.domain.trace import Arrivals, FinishReason
 from pytest_llmbench.domain.verdict import VerdictKind
+from pytest_llmbench.metrics.gaps import STEPS
 
 SCHEMA_VERSION: Final = 1
 
@@ -35,6 +36,7 @@ def results_schema() -> Schema:
             "not finite is null.",
             schema_version=_said("Rises with every change that a reader must know of.")
             | {"const": SCHEMA_VERSION},
+            invocation=_invocation(),
             environment=_environment(),
             variants=_map("The variants that were begun, by name.", _ref("variant")),
             cases=_list("Every measured case, in the order measured.", _ref("case")),
@@ -64,6 +66,17 @@ def results_schema() -> Schema:
 def schema_text() -> str:
     """Return the schema as its file holds it, keys sorted."""
     return json.dumps(results_schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _invocation() -> Schema:
+    known = _closed(
+        "How the session came about.",
+        command=_list("The words that were typed, without secrets.", _TEXT),
+        started_at=_text("When it began, in ISO 8601, UTC."),
+        ended_at=_text("When it had ended, in ISO 8601, UTC."),
+        compared_with=_text("The baseline, or what stood in its place, in words."),
+    )
+    return {"anyOf": [known, {"type": "null"}]}
 
 
 def _environment() -> Schema:
@@ -132,11 +145,17 @@ def _case() -> Schema:
         task={"type": ["string", "null"]} | _said("The prompt's label: qa, coding …"),
         prompt_id=_text("The prompt's name, unique in its suite."),
         prompt=_text("The words that were asked; turns are apart by an empty line."),
+        expect={"type": ["string", "number", "null"]}
+        | _said("The expected answer; null where nothing is scored."),
+        scorer={"type": ["string", "null"]} | _said("How the answer is scored."),
         parameters=_ref("parameters"),
         text={"type": ["string", "null"]} | _said("What the last round generated."),
+        original={"type": ["string", "null"]}
+        | _said("The reference's text, which it is held against; null where there is none."),
         finish_reason={"enum": reasons} | _said("Why the last round ended."),
         error=_error("the case has no rounds"),
         metrics=_metrics("case", rounds=True),
+        gaps=_gaps(),
         relative=_relative(),
         drift=_drift(),
         no_drift={"type": ["string", "null"]} | _said("Why there is none, where it was tried."),
@@ -155,6 +174,21 @@ def _case() -> Schema:
         rounds=_list("Which process and turn each round belongs to, in order.", _ref("round")),
         contention=_list("What else wanted the machine, round by round.", _ref("contention")),
     )
+
+
+def _gaps() -> Schema:
+    known = _closed(
+        "The gaps between arrivals over all rounds, counted.",
+        between={"enum": list(get_args(Arrivals))}
+        | _said("What arrived: single tokens, or chunks of a server's stream."),
+        steps_per_doubling={"const": STEPS},
+        counts={"type": "object", "additionalProperties": {"type": "integer", "minimum": 1}}
+        | _said(
+            "How many gaps there were, by step: step k is from 2 to the power of k / "
+            "steps_per_doubling seconds up to the next."
+        ),
+    )
+    return {"anyOf": [known, {"type": "null"}]}
 
 
 def _drift() -> Schema:
@@ -224,6 +258,10 @@ def _verdict() -> Schema:
         | _said(
             "How probable such evidence is, at most, where the change is an accepted one; null "
             "where nothing noisy was compared."
+        ),
+        evidence=_list(
+            "Label and value of each line that stands behind the sentence.",
+            {"type": "array", "items": _TEXT, "minItems": 2, "maxItems": 2},
         ),
     )
 

@@ -18,6 +18,8 @@ _JOINERS: Final = frozenset("\u200c\u200d")
 
 def plain(text: str) -> str:
     r"""Return *text* with every hidden character but the line feed written out: ``\x1b``."""
+    if text.replace("\n", "").isprintable():
+        return text  # as nearly all are; none of what is written out is printable
     return "".join(_seen(char) for char in text)
 
 

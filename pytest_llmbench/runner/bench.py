@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
 
 from pytest_llmbench.domain.case import Case, Parameters
+from pytest_llmbench.domain.drift import KeptOriginal, KeptOriginals
 from pytest_llmbench.domain.record import CaseRecord, ModelFacts, Readings, VariantRecord
 from pytest_llmbench.domain.similarity import Similarity
 from pytest_llmbench.domain.suite import Message
@@ -57,6 +58,8 @@ class Bench:
         patience: waits for other work to pause.
         similarity: the model that embeds texts, where their similarity is asked for.
         scoring: says how right answers are.
+        kept: what a baseline keeps of the reference, for where it is not measured.
+        keep: remember what a baseline is to keep of the reference.
 
     Attributes:
         plan: as given.
@@ -80,6 +83,8 @@ class Bench:
         patience: Patience | None = None,
         similarity: Similarity | None = None,
         scoring: Scoring | None = None,
+        kept: KeptOriginals | None = None,
+        keep: bool = False,
     ) -> None:
         self._patience = patience or Patience()
         self._calibrate = calibrate
@@ -94,7 +99,7 @@ class Bench:
         self.lives = Lives(plan.variants, progress, slowdowns=slowdowns or {}, strict=strict)
         self.pace = Pace(pace_s)
         self._choosing = Choosing(self.lives, progress.say)
-        self._drifting = Drifting(plan, self.lives, progress.say, similarity)
+        self._drifting = Drifting(plan, self.lives, progress.say, similarity, kept, keep=keep)
         self.calibrations_s: list[float] = []
 
     @property
@@ -106,6 +111,11 @@ class Bench:
     def variants(self) -> dict[str, VariantRecord]:
         """The lives so far, by name."""
         return self.lives.records
+
+    @property
+    def originals(self) -> dict[str, KeptOriginal]:
+        """What a baseline is to keep of the reference, by the keys of its cases."""
+        return self._drifting.kept_now
 
     def machine(self, variant: str) -> Machine:
         """Return what is known of the machine that *variant* runs on."""

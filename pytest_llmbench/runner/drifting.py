@@ -9,12 +9,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from pytest_llmbench.domain.case import Case
-from pytest_llmbench.domain.drift import Drift, ForcedPass, Position
+from pytest_llmbench.domain.drift import (
+    Drift,
+    ForcedPass,
+    KeptOriginal,
+    KeptOriginals,
+    Original,
+    Position,
+)
 from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import CaseRecord, Measured
 from pytest_llmbench.domain.similarity import Similarity
@@ -44,23 +51,6 @@ _OTHER_STEP: Final = 5
 """Tokens at once when the reference is asked again: other blocks than are usual anywhere."""
 
 
-class _Original(NamedTuple):
-    """A text that the cases *waiting* are held against.
-
-    *seen* is ``None`` where its engine can't tell, and *why* says so; *noise* is how far it is from
-    itself, by each metric. *top* are the most probable tokens of its text, where somebody waits
-    who can't be given that text.
-    """
-
-    variant: str
-    trace: Trace
-    seen: ForcedPass | None
-    why: str | None
-    noise: dict[str, float]
-    top: tuple[Position, ...] | None
-    waiting: set[str]
-
-
 class Drifting:
     """Adds to records how far they are from what they are held against.
 
@@ -69,6 +59,11 @@ class Drifting:
         lives: the variants.
         say: told what is being done.
         similarity: the model that embeds texts; ``None`` where nobody asked for similarity.
+        kept: what a baseline keeps of the reference, for where it is not measured.
+        keep: remember the reference's texts to the end, so that a baseline can keep them.
+
+    Attributes:
+        kept_now: what is to be kept, by the keys of the reference's cases.
     """
 
     def __init__(
@@ -77,13 +72,20 @@ class Drifting:
         lives: Lives,
         say: Callable[[str], None],
         similarity: Similarity | None = None,
+        kept: KeptOriginals | None = None,
+        *,
+        keep: bool = False,
     ) -> None:
+        self.kept_now: dict[str, KeptOriginal] = {}
+        self._kept = kept
+        self._keeps = keep
         self._similarity = similarity
         self._embedder = None if similarity is None else Embedder(similarity)
         self._plan = plan
         self._lives = lives
         self._say = say
-        self._originals: dict[str, _Original] = {}
+        self._originals: dict[str, Original] = {}
+        self._waiting: dict[str, set[str]] = {}
 
     def with_drift(self, record: CaseRecord) -> CaseRecord:
         """Return *record* with its drift, or with why there is none; the variant is loaded.
@@ -94,35 +96,65 @@ class Drifting:
         if not case.parameters.greedy or record.error is not None:
             return record
         followers = self._plan.held_against(case)
-        if followers:
-            self._keep(case, record, followers)
+        keeps = self._keeps and case.variant == self._plan.reference
+        if followers or keeps:
+            original = self._original(case, record, followers)
+            if keeps:
+                self.kept_now[case.key] = KeptOriginal(workload=case.workload, original=original)
+            if followers:
+                self._originals[case.key] = original
+                self._waiting[case.key] = {each.key for each in followers}
         wanted = self._plan.original(case)
+        found = self._kept_for(case) if wanted is None else self._let_go(wanted, case)
+        if found is not None:
+            return self._compared(record, found)
         if wanted is None:
             return record
-        original = self._originals.get(wanted.key)
-        if original is None:
-            why = f"{wanted.variant} has no text for this prompt"
-            return msgspec.structs.replace(record, no_drift=why, no_similarity=why)
-        original.waiting.discard(case.key)
-        if not original.waiting:
-            del self._originals[wanted.key]
-        return self._compared(record, original)
+        why = f"{wanted.variant} has no text for this prompt"
+        return msgspec.structs.replace(record, no_drift=why, no_similarity=why)
 
-    def _keep(self, case: Case, record: CaseRecord, followers: Sequence[Case]) -> None:
-        """Remember the text of *case* until the last of *followers* was held against it."""
+    def _let_go(self, wanted: Case, case: Case) -> Original | None:
+        """Return the text of *wanted*, and forget it where *case* was the last to wait for it."""
+        found = self._originals.get(wanted.key)
+        if found is None:
+            return self._kept_for(case)
+        waiting = self._waiting[wanted.key]
+        waiting.discard(case.key)
+        if not waiting:
+            del self._originals[wanted.key]
+        return found
+
+    def _kept_for(self, case: Case) -> Original | None:
+        """Return what the baseline keeps for *case*, where the same was asked."""
+        kept = self._kept
+        if kept is None or case.variant == kept.reference or self._plan.twins:
+            return None
+        own = msgspec.structs.replace(case, variant=kept.reference)
+        found = kept.cases.get(own.key)
+        return None if found is None or found.workload != own.workload else found.original
+
+    def _original(self, case: Case, record: CaseRecord, followers: Sequence[Case]) -> Original:
+        """Return the text of *case*, and what its variant makes of it."""
         trace = record.rounds[-1].trace
         try:
             seen, why = self._pass(case, trace.token_ids, None)
         except OtherTokensError as exc:  # of its own text: the engine's own figures disagree
             seen, why = None, str(exc)
-        noise = {} if seen is None else self._noise(case, trace.token_ids, seen)
-        together = (case, *followers)
         top = None
-        if not all(map(self._forces, together)):
+        if self._keeps or not all(map(self._forces, (case, *followers))):
             top, refused = self._top(case, trace.token_ids)
             why = refused if seen is None else why
-        self._originals[case.key] = _Original(
-            case.variant, trace, seen, why, noise, top, {each.key for each in followers}
+        return Original(
+            variant=case.variant,
+            key=self._key(case.variant, trace.text),
+            text=trace.text,
+            token_ids=trace.token_ids,
+            output_tokens=trace.output_tokens,
+            finish_reason=trace.finish_reason,
+            seen=seen,
+            why=why,
+            noise={} if seen is None else self._noise(case, trace.token_ids, seen),
+            top=top,
         )
 
     def _forces(self, case: Case) -> bool:
@@ -137,18 +169,18 @@ class Drifting:
         again, _ = self._pass(case, text, seen, step=_OTHER_STEP)
         return {} if again is None else own_noise(seen, again)
 
-    def _compared(self, record: CaseRecord, original: _Original) -> CaseRecord:
+    def _compared(self, record: CaseRecord, original: Original) -> CaseRecord:
         case, trace = record.case, record.rounds[-1].trace
         found, why, same = None, original.why, True
         if original.seen is not None:
             try:
-                seen, why = self._pass(case, original.trace.token_ids, original.seen)
+                seen, why = self._pass(case, original.token_ids, original.seen)
             except OtherTokensError as exc:
                 seen, why, same = None, str(exc), False
             found = None if seen is None else drift(original.variant, original.seen, seen)
         if original.top is not None and not (original.seen and self._forces(case)):
             found, why = self._truncated(case, trace, original.variant, original.top)
-        metrics, no_similarity = self._of_texts(original.trace, trace)
+        metrics, no_similarity = self._of_texts(original, trace)
         if (found is not None and not found.truncated) or not same:
             metrics["tokens_match"] = Measured(value=float(same), gate=float(same), rounds=None)
         if found is None:
@@ -163,9 +195,9 @@ class Drifting:
             drift=found,
             no_drift=why,
             no_similarity=no_similarity,
-            original=original.trace.text,
-            original_key=self._key(original),
-            departures=departures(original.trace, trace),
+            original=original.text,
+            original_key=original.key,
+            departures=departures(original, trace),
             drift_noise=original.noise if found is not None else {},
         )
 
@@ -195,19 +227,19 @@ class Drifting:
         silent = f"the engine of {case.variant} does not tell probabilities"
         return found, None if found else silent
 
-    def _key(self, original: _Original) -> str:
-        """Return what drift from *original* depends on: its model, its text, what embeds texts."""
-        facts = self._lives.records[original.variant].facts
+    def _key(self, variant: str, text: str) -> str:
+        """Return what drift from *text* depends on: its model, itself, what embeds texts."""
+        facts = self._lives.records[variant].facts
         asked = self._similarity
         told = (
-            original.variant,
+            variant,
             sorted(facts.identity.items()) if facts else None,
-            original.trace.text,
+            text,
             None if asked is None else (asked.model, asked.window),
         )
         return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
-    def _of_texts(self, original: Trace, trace: Trace) -> tuple[dict[str, Measured], str | None]:
+    def _of_texts(self, original: Original, trace: Trace) -> tuple[dict[str, Measured], str | None]:
         """Return what can be said of the texts, and why similarity is not known, if it is not."""
         metrics = text_metrics(original, trace)
         if self._embedder is None:

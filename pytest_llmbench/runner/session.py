@@ -17,6 +17,7 @@ from pytest_llmbench.baselines.session import baseline_session
 from pytest_llmbench.config import Config
 from pytest_llmbench.domain.baseline import Baseline, BaselineSession
 from pytest_llmbench.domain.case import Case
+from pytest_llmbench.domain.drift import KeptOriginals
 from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import CaseRecord, Environment, SessionRecord, VariantRecord
 from pytest_llmbench.domain.similarity import Similarity
@@ -55,6 +56,8 @@ class Session:
         comparing: whether a baseline was wanted at all.
         twins: for a variant the one that it is held against side by side.
         other_context: what of the environment's context is not so for twins.
+        kept: what a baseline keeps of the reference, for where it is not measured.
+        keep: remember what a baseline is to keep of the reference.
 
     Raises:
         ConfigError: an answer could not be scored here.
@@ -83,6 +86,8 @@ class Session:
         comparing: bool = True,
         twins: Mapping[str, Variant] | None = None,
         other_context: Mapping[str, str] | None = None,
+        kept: KeptOriginals | None = None,
+        keep: bool = False,
     ) -> None:
         self._config = config
         self.plan, self.apart = plan_cases(
@@ -105,6 +110,8 @@ class Session:
             pace_s=usual_pace(baseline, environment),
             similarity=config.similarity,
             scoring=scoring,
+            kept=kept,
+            keep=keep,
             decides=lambda record: self.judged.decides(record),  # noqa: PLW0108 — comes below
         )
         context = Context(

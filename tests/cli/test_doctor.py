@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import itertools
 import json
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from pytest_llmbench.cli import doctor, doctor_engines, doctor_variants
+from pytest_llmbench.cli.doctor_answers import answer_rows
 from pytest_llmbench.cli.doctor_engines import Answer, engine_states, run_python
 from pytest_llmbench.cli.doctor_pace import Paces
 from pytest_llmbench.cli.doctor_quiet import Quiet, burning, read_quiet, waiting
@@ -416,3 +418,18 @@ def test_for_real_it_imports_no_engine(here: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
+
+
+def test_what_can_be_measured_of_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = dict(answer_rows())
+    assert rows["similarity"].startswith(("sentence-transformers 6", "no: "))
+    assert rows["running code"].startswith(("yes: a program was run", "no: this machine can't"))
+    find = importlib.util.find_spec
+    absent = ("sentence_transformers", "pyseccomp")
+    monkeypatch.setattr(
+        "importlib.util.find_spec",
+        lambda name, *more: None if name in absent else find(name, *more),
+    )
+    rows = dict(answer_rows())
+    assert rows["similarity"].endswith("type: pip install 'pytest-llmbench[similarity]'")
+    assert rows["running code"].endswith("type: pip install 'pytest-llmbench[code]'")

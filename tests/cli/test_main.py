@@ -12,7 +12,7 @@ import pytest
 from tests.cli.conftest import Said
 
 Type = Callable[..., Said]
-COMMANDS = ("list", "show", "doctor", "export", "schema", "selftest")
+COMMANDS = ("list", "show", "doctor", "export", "report", "schema", "selftest")
 HEAVY = ("numpy", "torch", "transformers", "msgspec", "psutil", "execnet", "rich", "pynvml")
 
 

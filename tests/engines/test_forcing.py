@@ -170,6 +170,47 @@ def test_llama_cpp_in_16_bits_has_hardly_any_and_in_4_bits_some(reference: Refer
 
 
 @pytest.mark.engine("llama-cpp")
+def test_a_pair_of_gguf_files_diverges_as_all_of_their_logits_say() -> None:
+    """The mean that ``llama-perplexity --kl-divergence`` prints, over the whole vocabulary.
+
+    All logits by llama-cpp-python's own class, in one batch, summed in float64; with the attention
+    that llama.cpp chooses by itself here.
+    """
+    llama_cpp = pytest.importorskip("llama_cpp")
+
+    def all_logprobs(form: str, ids: list[int]) -> np.ndarray:
+        model = llama_cpp.Llama(
+            demo_form(form), n_ctx=512, logits_all=True, n_threads=1, n_threads_batch=1,
+            flash_attn=True, verbose=False,
+        )  # fmt: skip
+        model.eval(ids)
+        logits = np.array(model.scores[: len(ids)], dtype=np.float64)
+        model.close()
+        logits -= logits.max(axis=1, keepdims=True)
+        return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+    with running("llama-cpp") as worker:
+        tokens = worker.generate(PROMPTS[1], GREEDY, "a test").trace.token_ids
+        own = worker.force(PROMPTS[1], GREEDY, tokens, "a test")
+    with running("q4_0") as worker:
+        its = worker.force(PROMPTS[1], GREEDY, tokens, "a test", like=own)
+    assert own is not None
+    assert its is not None
+    found = np.array(drift("f16", own, its).kl)
+    ids = [*own.prompt_ids, *tokens]
+    p, q = (all_logprobs(form, ids)[-len(tokens) - 1 : -1] for form in ("f16.gguf", "q4_0.gguf"))
+    whole = (np.exp(p) * (p - q)).sum(axis=1)
+    assert whole.mean() > 1e-3
+    assert (found <= whole + 1e-5).all()
+    assert found.mean() > 0.9 * whole.mean(), "what 256 of 2560 tokens do not tell"
+    kept = np.argsort(-p, axis=1)[:, :256]
+    p_kept, q_kept = (np.take_along_axis(side, kept, axis=1) for side in (p, q))
+    p_rest, q_rest = (np.log(1 - np.exp(side).sum(axis=1)) for side in (p_kept, q_kept))
+    bound = (np.exp(p_kept) * (p_kept - q_kept)).sum(axis=1) + np.exp(p_rest) * (p_rest - q_rest)
+    assert found == pytest.approx(bound, rel=1e-2, abs=1e-5)
+
+
+@pytest.mark.engine("llama-cpp")
 def test_a_cache_of_low_precision_shows(reference: Reference) -> None:
     whole, low = (seen_by(name, reference) for name in ("llama-cpp", "kv-q4_0"))
     assert mean_kl(reference, low) > 10 * mean_kl(reference, whole)

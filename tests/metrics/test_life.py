@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.trace import Life
 from pytest_llmbench.metrics.life import life_metrics
 
-from .facts import make_memory
+from .facts import DEVICE, make_memory
 
 FACTS = ModelFacts(identity={}, settings={}, model_bytes=77, context_tokens=None, device="cpu")
 
 
+def on_device(process):
+    return msgspec.structs.replace(DEVICE, process=process)
+
+
 def whole_life():
     return Life(
-        before=make_memory(rss=100, system=1000),
-        after_load=make_memory(rss=400, system=1300, anon=250, file=150),
-        after_free=make_memory(rss=120, system=1020),
+        before=make_memory(rss=100, system=1000, device=on_device(7)),
+        after_load=make_memory(rss=400, system=1300, anon=250, file=150, device=on_device(700)),
+        after_free=make_memory(rss=120, system=1020, device=on_device(9)),
         load_s=2.5,
         first_generate_s=0.5,
         free_s=0.1,
@@ -47,6 +53,9 @@ def test_a_whole_life_has_every_metric_of_a_variant():
         "system_ram_after_load_bytes": 1300,
         "system_ram_peak_bytes": 1350,
         "system_ram_after_free_bytes": 1020,
+        "device_before_bytes": 7,
+        "device_after_load_bytes": 700,
+        "device_after_free_bytes": 9,
         "model_bytes": 77,
         "warnings": 3,
     }

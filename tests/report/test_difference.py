@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmbench.report.difference import changed_words, marked
+from pytest_llmbench.report.difference import changed_words, marked, merged
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,22 @@ def test_texts_that_repeat_themselves_take_no_time_to_speak_of() -> None:
     left, right = marked("!" * 20_000, "!?" * 10_000)
     assert right.count("?") == 10_000
     assert left.endswith("-]")
+
+
+def test_both_texts_in_one() -> None:
+    assert merged("It is Paris.", "It is Lyon.") == (
+        ("same", "It is "),
+        ("gone", "Paris"),
+        ("new", "Lyon"),
+        ("same", "."),
+    )
+    assert merged("same", "same") == (("same", "same"),)
+    assert merged("", "all") == (("new", "all"),)
+    assert merged("", "") == ()
+
+
+@given(st.text(alphabet="ab .\n1", max_size=60), st.text(alphabet="ab .\n1", max_size=60))
+def test_each_text_can_be_read_off_both(original: str, text: str) -> None:
+    pieces = merged(original, text)
+    assert "".join(words for kind, words in pieces if kind != "new") == original
+    assert "".join(words for kind, words in pieces if kind != "gone") == text

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from pytest_llmbench.domain.drift import Drift
-from pytest_llmbench.domain.record import Measured, Readings, Relative
+from pytest_llmbench.domain.record import Invocation, Measured, Readings, Relative
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.report.json_report import session_document, write_json
 
@@ -28,6 +28,7 @@ def test_the_top():
     document = session_document(session(missing=[(KEY, gone)]))
     assert document == {
         "schema_version": 1,
+        "invocation": None,
         "environment": {"identity": {"cpu": "x"}, "context": {"torch": "2.12.0"}},
         "variants": {},
         "cases": [],
@@ -35,6 +36,22 @@ def test_the_top():
         "reference": None,
         "readings": {"pace_s": None, "calibration_s": None},
         "control": {},
+    }
+
+
+def test_how_it_came_about():
+    asked = Invocation(
+        command=("pytest", "--llmbench"),
+        started_at="2026-11-28T09:00:00+00:00",
+        ended_at="2026-11-28T09:05:00+00:00",
+        compared_with="no baseline 'main' for machine x yet",
+    )
+    document = session_document(msgspec.structs.replace(session(), invocation=asked))
+    assert document["invocation"] == {
+        "command": ["pytest", "--llmbench"],
+        "started_at": "2026-11-28T09:00:00+00:00",
+        "ended_at": "2026-11-28T09:05:00+00:00",
+        "compared_with": "no baseline 'main' for machine x yet",
     }
 
 
@@ -66,7 +83,15 @@ def test_a_variant():
             },
             "life_cycle": {"load_s": {"value": 1.234, "unit": "s"}},
             "warnings": ["w"],
-            "verdicts": [{"metric": "load_s", "kind": "ok", "sentence": "load_s is ok", "p": None}],
+            "verdicts": [
+                {
+                    "metric": "load_s",
+                    "kind": "ok",
+                    "sentence": "load_s is ok",
+                    "p": None,
+                    "evidence": [],
+                }
+            ],
             "error": None,
             "skipped": None,
         }
@@ -85,6 +110,8 @@ def test_a_case():
         "task": "qa",
         "prompt_id": "sum",
         "prompt": "What is 2 + 2?",
+        "expect": None,
+        "scorer": None,
         "parameters": {
             "max_new_tokens": 64,
             "temperature": 0.0,
@@ -95,12 +122,14 @@ def test_a_case():
             "chat": None,
         },
         "text": "It is 4.",
+        "original": None,
         "finish_reason": "stop",
         "error": None,
         "metrics": {
             "ttft_s": {"value": 0.5, "unit": "s", "rounds": [0.5, 0.5, 0.5]},
             "rss_peak_bytes": {"value": 7.0, "unit": "B"},
         },
+        "gaps": {"between": "tokens", "steps_per_doubling": 16, "counts": {"-91": 3}},
         "relative": {},
         "drift": None,
         "no_drift": None,
@@ -110,7 +139,13 @@ def test_a_case():
         "choices": {},
         "no_score": None,
         "verdicts": [
-            {"metric": "itl_s", "kind": "regressed", "sentence": regressed().sentence, "p": None},
+            {
+                "metric": "itl_s",
+                "kind": "regressed",
+                "sentence": regressed().sentence,
+                "p": None,
+                "evidence": [list(pair) for pair in regressed().block],
+            },
         ],
     }
     assert len(contention) == 3

@@ -1,0 +1,83 @@
+"""How every chart looks, and the Vega-Lite specification that it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+import altair as alt
+
+from pytest_llmbench.report.figures.facts import Row
+from pytest_llmbench.report.palette import Theme
+
+DATA: Final = "rows"
+"""The data set's name in every chart: the page's filters take rows out of it."""
+
+_PLAIN: Final = "sans-serif"
+
+Chart = alt.Chart | alt.LayerChart
+
+
+def specification(
+    chart: Chart,
+    rows: Sequence[Row],
+    theme: Theme,
+    *,
+    width: int | Literal["container"],
+    font: str = _PLAIN,
+    check: bool = True,
+) -> dict[str, Any]:
+    """Return *chart* of *rows* as Vega-Lite, as wide as asked, in the colours of *theme*.
+
+    Any: a specification is JSON of any depth. *check* holds it against Vega-Lite's schema, which
+    takes longer than all else.
+    """
+    done = (
+        chart.properties(
+            width=width,
+            background="transparent",
+            autosize=alt.AutoSizeParams(
+                type="fit-x" if width == "container" else "pad", contains="padding"
+            ),
+        )
+        .configure(font=font)
+        .configure_axis(**_axis(theme))
+        .configure_axisQuantitative(tickCount=6)
+        .configure_title(anchor="start", color=theme.ink, fontSize=15, offset=14)
+        .configure_legend(**_legend(theme))
+        .configure_view(stroke=None)
+    )
+    drawn: dict[str, Any] = done.to_dict(validate=check)
+    drawn["data"]["values"] = [dict(row) for row in rows]
+    return drawn
+
+
+def _axis(theme: Theme) -> dict[str, Any]:
+    return {
+        "labelColor": theme.muted,
+        "titleColor": theme.muted,
+        "domainColor": theme.rule,
+        "tickColor": theme.rule,
+        "gridColor": theme.rule,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "labelLimit": 150,
+        "titlePadding": 10,
+        "gridOpacity": 0.7,
+    }
+
+
+def _legend(theme: Theme) -> dict[str, Any]:
+    return {
+        "labelColor": theme.ink,
+        "titleColor": theme.muted,
+        "labelFontSize": 12,
+        "orient": "top",
+        "title": None,
+        "labelLimit": 220,
+        "symbolStrokeWidth": 2,
+        "columns": 4,
+        "symbolOpacity": 1,
+        "symbolSize": 110,
+    }
