@@ -14,7 +14,7 @@ import pytest
 
 from pytest_llmbench.plugin.step_summary import LIMIT, VARIABLE
 from pytest_llmbench.report.exports.registry import EXPORTS
-from pytest_llmbench.report.exports.results import read_results
+from pytest_llmbench.report.results import read_results
 from tests.plugin.conftest import Project
 
 CLOCK = ("benchmark-json",)

@@ -21,7 +21,7 @@ from pytest_llmbench.report.exports.markdown_tables import (
 )
 from pytest_llmbench.report.exports.markdown_text import code
 from pytest_llmbench.report.exports.markdown_verdicts import heading, verdicts
-from pytest_llmbench.report.exports.results import Results
+from pytest_llmbench.report.results import Results
 from pytest_llmbench.verdict.words import plural
 
 COMMENT: Final = 65_536

@@ -8,7 +8,7 @@ from typing import Final
 from pytest_llmbench.metrics.described import Described, described
 from pytest_llmbench.report.exports.markdown_fit import Section
 from pytest_llmbench.report.exports.markdown_text import ABSENT, code_cell, number, row, table
-from pytest_llmbench.report.exports.results import CaseResult, Results
+from pytest_llmbench.report.results import CaseResult, Results
 from pytest_llmbench.units import Unit, format_amount
 
 _VARIED: Final = ("latency", "output tok/s")

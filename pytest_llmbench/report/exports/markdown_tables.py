@@ -26,7 +26,7 @@ from pytest_llmbench.report.exports.markdown_text import (
     table,
 )
 from pytest_llmbench.report.exports.result_rows import result_rows
-from pytest_llmbench.report.exports.results import Results, VariantResult
+from pytest_llmbench.report.results import Results, VariantResult
 from pytest_llmbench.report.rows import GROUPINGS, Row
 from pytest_llmbench.units import format_amount, format_percent
 

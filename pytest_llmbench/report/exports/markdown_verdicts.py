@@ -9,7 +9,7 @@ from typing import Final
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.report.exports.markdown_fit import Section
 from pytest_llmbench.report.exports.markdown_text import code
-from pytest_llmbench.report.exports.results import Results, Said
+from pytest_llmbench.report.results import Results, Said
 from pytest_llmbench.report.spoken import Spoken, all_new, failed, folded
 from pytest_llmbench.verdict.outcome import SEVERITY
 from pytest_llmbench.verdict.words import plural

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.report.exports.markdown import COMMENT, render
 from pytest_llmbench.report.exports.markdown_text import block, code, code_cell, row, table
-from pytest_llmbench.report.exports.results import session_results
+from pytest_llmbench.report.results import session_results
 from tests.report.exports.facts import MARKUP, full, results, rich
 from tests.report.facts import HOSTILE, case, example, life, new, ok, session, verdict
 
