@@ -49,4 +49,6 @@ def render(results: Results, *, limit: int = COMMENT) -> str:
 def _head(results: Results) -> str:
     counts = [plural(len(results.variants), "variant"), plural(len(results.cases), "case")]
     reference = "" if results.reference is None else f", reference {code(results.reference)}"
-    return f"## {heading(results)}\n\n{', '.join(counts)}{reference}\n"
+    asked = results.invocation
+    against = "" if asked is None else f"; {code(asked.compared_with)}"
+    return f"## {heading(results)}\n\n{', '.join(counts)}{reference}{against}\n"
