@@ -39,7 +39,7 @@ def verdicts(results: Results) -> Section:
         body.append("Nothing was compared: there is no baseline of any of this yet.")
     body += _skipped(results)
     body += _warnings(results)
-    body += to_type(said)
+    body += (f"{line[0].upper()}{line[1:]}." for line in to_type(said))
     return Section(title="Verdicts", body=tuple(body or ("All is well.",)))
 
 
@@ -66,12 +66,10 @@ def _about(noun: str, name: str, said: Sequence[Said], error: str | None) -> Ite
 
 
 def _of_kind(kind: VerdictKind, said: Sequence[Spoken]) -> Iterator[str]:
-    groups = list(folded(said))
-    shown = [
-        f"{code(group[0].line)}{_others(group)}{_causes(group[0])}"
-        for group in groups[:_MOST_LINES]
-    ]
-    if rest := len(said) - sum(map(len, groups[:_MOST_LINES])):
+    """Yield the word, then its sentences as a list, with what else had changed."""
+    groups = list(folded(said))[:_MOST_LINES]
+    shown = [f"{code(group[0].line)}{_others(group)}{_causes(group[0])}" for group in groups]
+    if rest := len(said) - sum(map(len, groups)):
         shown.append(f"… and {rest} more")
     yield from _list(kind.value.capitalize(), shown)
 
