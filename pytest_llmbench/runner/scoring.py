@@ -89,12 +89,15 @@ class Scoring:
             found = self._function(prompt)(text, prompt)
         except Exception as exc:  # the user's own code may raise anything
             raise ScoringError(f"{_of(prompt)} raised {type(exc).__name__}: {exc}") from exc
-        if not isinstance(found, int | float) or not 0 <= found <= 1:
+        try:
+            share = math.nan if isinstance(found, str) else float(found)
+        except (TypeError, ValueError):
+            share = math.nan
+        if not 0 <= share <= 1:
             raise ScoringError(
                 f"{_of(prompt)} returned {found!r}; return True, False, or a number from 0 to 1"
             )
-        assert math.isfinite(found)
-        return float(found)
+        return share
 
     def _by_running(self, prompt: Prompt, text: str) -> float:
         if self._code is None:

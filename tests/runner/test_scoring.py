@@ -52,6 +52,16 @@ def scorers(tmp_path: Path) -> Path:
             def nan(text, prompt):
                 return float("nan")
 
+            def text(text, prompt):
+                return "1"
+
+            def none(text, prompt):
+                return None
+
+            def numpy_bool(text, prompt):
+                import numpy
+                return numpy.array([1.0, 2.0]).max() > 1
+
             nothing = 3
         """)
     )
@@ -81,12 +91,18 @@ def test_a_function_of_a_module(monkeypatch: pytest.MonkeyPatch, scorers: Path) 
     assert scoring(strict, "Rhine") == 1.0
 
 
+def test_numpy_s_truth_is_truth(scorers: Path) -> None:
+    assert Scoring()(prompt("python", None, f"{scorers}:numpy_bool"), "x") == 1.0
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
         ("broken", "broken raised ZeroDivisionError: division by zero"),
         ("beyond", "beyond returned 3; return True, False, or a number from 0 to 1"),
         ("nan", "nan returned nan; return True"),
+        ("text", "text returned '1'; return True"),
+        ("none", "none returned None; return True"),
     ],
 )
 def test_a_function_that_fails_is_named(scorers: Path, name: str, said: str) -> None:
@@ -98,7 +114,7 @@ def test_a_function_that_fails_is_named(scorers: Path, name: str, said: str) -> 
     ("scorer", "said"),
     [
         ("{folder}/none.py:share", "there is no .*none.py; correct it"),
-        ("{folder}/scoring.py:none", r"has no none\(text, prompt\)"),
+        ("{folder}/scoring.py:absent", r"has no absent\(text, prompt\)"),
         ("{folder}/scoring.py:nothing", r"has no nothing\(text, prompt\)"),
         ("{folder}/wrong.py:share", "can't be imported: SyntaxError"),
         ("no.such.module:share", "can't be imported: ModuleNotFoundError: No module named 'no'"),
