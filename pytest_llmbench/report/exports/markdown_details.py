@@ -17,7 +17,7 @@ from pytest_llmbench.report.exports.markdown_text import (
     row,
     table,
 )
-from pytest_llmbench.report.exports.results import CaseResult, Results
+from pytest_llmbench.report.results import CaseResult, Results
 from pytest_llmbench.units import format_amount
 
 _SHOWN: Final = ("ttft_s", "decode_tps", "latency_s", "rss_peak_bytes", "score", "kl_mean")
