@@ -75,6 +75,8 @@ max_time_s = 1.0
 [limits]
 kl_mean = "<= 0.01"
 similarity = ">= 0.9"
+
+[suites.tasks.limits]
 score = ">= 0.5"
 """
 
