@@ -137,7 +137,6 @@ class Store:
         """
         path = self._path(machine, name)
         _refuse_newer(path)
-        self.read_originals(machine, name)
         folder = path.parent
         while not folder.exists() and folder != folder.parent:
             folder = folder.parent
@@ -145,6 +144,7 @@ class Store:
         with _translated(path, "written"):
             probe.touch(exist_ok=False)
             probe.unlink()
+        self.read_originals(machine, name)  # a newer one is somebody's, and stays
 
     def names(self, machine: str) -> tuple[str, ...]:
         """Return the names of the machine's baselines, sorted."""
