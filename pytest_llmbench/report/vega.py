@@ -46,7 +46,7 @@ def compiled(figure: Figure) -> dict[str, Any]:
 
     with unchecked():
         chart = figure.drawing(PAGE)
-        drawn = specification(chart, figure.rows, PAGE, width="container", font=_FONT, check=False)
+        drawn = specification(chart, figure.rows, PAGE, width="container", font=_FONT)
     done: dict[str, Any] = vl_convert.vegalite_to_vega(drawn, vl_version=vega_lite())
     return done
 
