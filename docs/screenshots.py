@@ -31,7 +31,7 @@ DESKTOP: Final = {"width": 1180, "height": 860}
 PHONE: Final = {"width": 390, "height": 780}
 SHOWN: Final = {
     "report-overview": ("overview", "light", DESKTOP),
-    "report-score-against-latency": ("tradeoff", "dark", DESKTOP),
+    "report-drift": ("drift", "dark", DESKTOP),
     "report-outputs": ("outputs", "light", DESKTOP),
     "report-phone": ("overview", "light", PHONE),
 }

@@ -22,6 +22,9 @@ PARTS: Final = ("overall", "quality", "speed", "memory")
 _BAR: Final = 22
 _THIN: Final = 11
 _HIGH: Final = 280
+_ALIKE: Final = 0.05
+"""Scores that are no further apart are not spread over all of an axis."""
+
 _LEVEL: Final = 34
 """Characters of all tasks together that a phone has room for beside each other."""
 
@@ -107,7 +110,7 @@ def tradeoff(rows: Sequence[Row], theme: Theme, *, cost: str, worth: str) -> Cha
     """
     base = _data().encode(
         x=alt.X("cost:Q", title=cost, scale=alt.Scale(zero=True, nice=True)),
-        y=alt.Y("worth:Q", title=worth, scale=alt.Scale(zero=False, nice=True, padding=14)),
+        y=alt.Y("worth:Q", title=worth, scale=_around([float(str(row["worth"])) for row in rows])),
     )
     color = _colors(rows, theme)
     whole = base.transform_filter("datum.whole")
@@ -125,10 +128,13 @@ def tradeoff(rows: Sequence[Row], theme: Theme, *, cost: str, worth: str) -> Cha
         strokeWidth=alt.value(2),
         tooltip=_told("variant", "text"),
     )
-    names = whole.mark_text(align="left", dx=12, dy=-9, fontSize=12, color=theme.ink).encode(
-        text="variant:N"
+    above, below = (
+        whole.transform_filter(f"datum.series % 2 == {odd}")
+        .mark_text(align="left", dx=12, dy=dy, fontSize=12, color=theme.ink)
+        .encode(text="variant:N")
+        for odd, dy in ((0, -9), (1, 15))
     )
-    return _layered(front, tasks, points, names, height=_HIGH)
+    return _layered(front, tasks, points, above, below, height=_HIGH)
 
 
 def bars(rows: Sequence[Row], theme: Theme, *, title: str) -> Chart:
@@ -262,6 +268,14 @@ def ticks(rows: Sequence[Row], theme: Theme, *, title: str) -> Chart:
         filled=True, size=120, opacity=1, stroke=theme.surface, strokeWidth=1.5
     )
     return _layered(cases, whole, height=alt.Step(_BAR + 14))
+
+
+def _around(values: Sequence[float]) -> alt.Scale:
+    """Return a scale that shows *values*, and room around them where they are nearly all alike."""
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    if high - low >= _ALIKE:
+        return alt.Scale(zero=False, nice=True, padding=14)
+    return alt.Scale(domain=[low - _ALIKE, high + _ALIKE], nice=False)
 
 
 def _data() -> alt.Chart:

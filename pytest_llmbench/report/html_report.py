@@ -71,9 +71,10 @@ def html_text(study: Study) -> str:
     """Return the whole page."""
     from markupsafe import Markup
 
+    bundled = vega_script()
     figures = all_figures(study)
     specifications = {figure.name: compiled(figure) for figure in figures if figure.absent is None}
-    script, vega = _part("page.js"), _closed(vega_script())
+    script, vega = _part("page.js"), _closed(bundled())
     columns, summary = tables.summary(study)
     good, bad = outputs.examples(study)
     names = ", ".join(one_line(name, 60) for name in study.variants)

@@ -25,31 +25,29 @@ def specification(
     *,
     width: int | Literal["container"],
     font: str = _PLAIN,
-    check: bool = True,
 ) -> dict[str, Any]:
     """Return *chart* of *rows* as Vega-Lite, as wide as asked, in the colours of *theme*.
 
-    Any: a specification is JSON of any depth. *check* holds it against Vega-Lite's schema, which
-    takes longer than all else.
+    Any: a specification is JSON of any depth. Nothing is held against Vega-Lite's schema here:
+    tests do that, for it takes longer than all else; so do altair's own ways to say how a chart
+    looks, each of which copies all of it.
     """
-    done = (
-        chart.properties(
-            width=width,
-            background="transparent",
-            autosize=alt.AutoSizeParams(
-                type="fit-x" if width == "container" else "pad", contains="padding"
-            ),
-        )
-        .configure(font=font)
-        .configure_axis(**_axis(theme))
-        .configure_axisQuantitative(tickCount=6)
-        .configure_title(anchor="start", color=theme.ink, fontSize=15, offset=14)
-        .configure_legend(**_legend(theme))
-        .configure_view(stroke=None)
-    )
-    drawn: dict[str, Any] = done.to_dict(validate=check)
+    drawn: dict[str, Any] = chart.to_dict(validate=False)
     drawn["data"]["values"] = [dict(row) for row in rows]
-    return drawn
+    return {
+        **drawn,
+        "width": width,
+        "background": "transparent",
+        "autosize": {"type": "fit-x" if width == "container" else "pad", "contains": "padding"},
+        "config": {
+            "font": font,
+            "axis": _axis(theme),
+            "axisQuantitative": {"tickCount": 6},
+            "title": {"anchor": "start", "color": theme.ink, "fontSize": 15, "offset": 14},
+            "legend": _legend(theme),
+            "view": {"stroke": None},
+        },
+    }
 
 
 def _axis(theme: Theme) -> dict[str, Any]:

@@ -56,8 +56,9 @@ def _specified(figure: Figure) -> dict[str, Any]:  # Any: JSON of any depth
     from pytest_llmbench.report.specification import specification
 
     with unchecked():
-        chart = figure.drawing(DAY).properties(title=figure.title)
-        specified = specification(chart, figure.rows, DAY, width=WIDTH, check=False)
+        chart = figure.drawing(DAY)
+        specified = specification(chart, figure.rows, DAY, width=WIDTH)
+    specified["title"] = figure.title
     specified["background"] = DAY.surface
     specified["padding"] = 16
     return specified

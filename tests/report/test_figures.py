@@ -67,13 +67,22 @@ def test_a_figure_is_complete(whole, name) -> None:
     assert all(len(line.cells) == len(figure.table.headings) for line in figure.table.lines)
 
 
+@pytest.fixture(scope="module")
+def vega_lite():
+    """What holds a chart against the schema of Vega-Lite that altair carries."""
+    import altair as alt
+
+    return jsonschema.Draft7Validator(alt.load_schema())
+
+
 @pytest.mark.engine("report")
 @pytest.mark.parametrize("name", NAMES)
-def test_a_figure_is_a_chart_for_page_and_paper(whole, name) -> None:
+def test_a_figure_is_a_chart_for_page_and_paper(whole, vega_lite, name) -> None:
     for theme, width in ((PAGE, "container"), (DAY, 640)):
         drawn = specification(whole[name].drawing(theme), whole[name].rows, theme, width=width)
         assert drawn["data"] == {"name": "rows", "values": [dict(r) for r in whole[name].rows]}
         assert drawn["width"] == width
+        assert not [error.message for error in vega_lite.iter_errors(drawn)]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -39,6 +39,11 @@ def test_the_headline_says_how_it_ended() -> None:
     assert headline(case(regressed()), case(ok(), variant="b")) == (
         "1 of 2 variants got worse: base-fp16"
     )
+    broken = verdict(VerdictKind.REGRESSED, "ttft_s", block=(("limit", "<= 500 ms"),))
+    assert headline(case(broken)) == "1 of 1 variant broke a limit: base-fp16"
+    assert headline(case(broken), case(regressed(), variant="b")) == (
+        "2 of 2 variants got worse or broke a limit: base-fp16, b"
+    )
     assert headline(case(error="it died")) == "1 of 1 variant failed: base-fp16"
     assert headline(case(regressed()), case(error="it died", variant="b")) == (
         "2 of 2 variants got worse or failed: b, base-fp16"

@@ -64,6 +64,12 @@ class Finding:
         return self.sentences[0].whole
 
     @property
+    def broke_limit(self) -> bool:
+        """Whether it is a limit that was broken, and nothing got worse than before."""
+        labels = {label for sentence in self.sentences for label, _ in sentence.evidence}
+        return "limit" in labels
+
+    @property
     def count(self) -> str:
         """Of how much it was said."""
         parts = ["as a whole"] if self.whole else []
@@ -225,9 +231,7 @@ def _headline(study: Study, found: Sequence[Finding]) -> str:
     failed = _variants(found, (VerdictKind.ERROR, VerdictKind.REGRESSED))
     total = len({case.variant for case in study.cases} | set(study.variants))
     if failed:
-        errors = _variants(found, (VerdictKind.ERROR,))
-        verb = "failed" if errors == failed else "got worse or failed" if errors else "got worse"
-        return f"{len(failed)} of {plural(total, 'variant')} {verb}: {', '.join(failed)}"
+        return f"{len(failed)} of {plural(total, 'variant')} {_verb(found)}: {', '.join(failed)}"
     if not study.cases:
         return "Nothing was measured"
     unsure = _variants(found, (VerdictKind.INCONCLUSIVE, VerdictKind.INCOMPARABLE))
@@ -241,6 +245,17 @@ def _headline(study: Study, found: Sequence[Finding]) -> str:
     better = _variants(found, (VerdictKind.IMPROVED,))
     more = f"; better than before: {', '.join(better)}" if better else ""
     return f"Nothing got worse{more}"
+
+
+def _verb(found: Sequence[Finding]) -> str:
+    """Return what variants did that have failed; a limit is broken without getting worse."""
+    regressed = [finding for finding in found if finding.kind is VerdictKind.REGRESSED]
+    did = {
+        "got worse": any(not finding.broke_limit for finding in regressed),
+        "broke a limit": any(finding.broke_limit for finding in regressed),
+        "failed": any(finding.kind is VerdictKind.ERROR for finding in found),
+    }
+    return " or ".join(verb for verb, so in did.items() if so)
 
 
 def _variants(found: Sequence[Finding], kinds: Sequence[VerdictKind]) -> list[str]:
