@@ -15,6 +15,7 @@ import pytest
 
 from pytest_llmbench.config import Config, load_config
 from pytest_llmbench.engines import engine_options
+from pytest_llmbench.metrics.score import score
 from pytest_llmbench.runner.plan import suite_cases
 from tests.docs.pages import section
 from tests.examples.checklist import Report, checklist, lacking
@@ -103,6 +104,20 @@ def test_a_stand_in_asks_what_the_study_asks(name: str) -> None:
         assert twin.temperature == its.temperature
         assert len(twin.max_new_tokens) == len(its.max_new_tokens)
         assert twin.length == its.length
+
+
+@pytest.mark.parametrize(
+    ("answer", "right"),
+    [
+        ("A well-known fallacy!\n\nSo the answer is:\n\nNo, it need not have rained.", 1.0),
+        ("Not necessarily: somebody may have watered the lawn.", 1.0),
+        ("Yes. There is no other reason for a wet ground.", 0.0),
+    ],
+)
+def test_a_right_answer_is_right_whatever_stands_around_it(answer: str, right: float) -> None:
+    suite = loaded("ollama_tasks", "llmbench.toml").suites["document"]
+    prompt = next(prompt for prompt in suite.prompts if prompt.id == "did-it-rain")
+    assert score(prompt, answer) == right
 
 
 @pytest.mark.parametrize("file", ["llmbench.toml", "stand-in.toml"])

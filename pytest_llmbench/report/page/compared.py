@@ -6,12 +6,11 @@ from typing import Final
 
 from pytest_llmbench.report.columns import ABSENT
 from pytest_llmbench.report.figures.facts import Line, Table, name_of
+from pytest_llmbench.report.precision import precision_of
 from pytest_llmbench.report.results import Study, VariantResult
 from pytest_llmbench.report.text import one_line
 
 _LONGEST: Final = 80
-_PRECISION: Final = ("quantization", "dtype")
-"""Parts of a variant's identity that say how precise its weights are, the stronger first."""
 
 
 def compared_table(study: Study) -> Table | None:
@@ -46,6 +45,5 @@ def _loaded(life: VariantResult) -> tuple[str, str]:
     """Return precision and device as the engine says them of what it loaded."""
     if life.facts is None:
         return ABSENT, ABSENT
-    identity = life.facts.identity
-    precision = next((identity[key] for key in _PRECISION if key in identity), ABSENT)
+    precision = precision_of(life.facts.identity) or ABSENT
     return one_line(precision, _LONGEST), one_line(life.facts.device, _LONGEST)
