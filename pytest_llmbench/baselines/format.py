@@ -13,8 +13,8 @@ History of ``schema_version``:
 
 2. A session also has ``reference`` and ``readings`` (``pace_s``, ``calibration_s``), a case
    ``relative``: noisy metrics as multiples of the reference's, and ``original``, which stands for
-   the text that drift is from. A file of version 1 is read as one
-   whose sessions have none of it, and written as version 2.
+   the text that drift is from; a variant ``answers``, likewise for all of its answers. A file of
+   version 1 is read as one whose sessions have none of it, and written as version 2.
 
 A reader refuses what is newer than itself. A change that an older reader would misread takes the
 next number, a line here, and a conversion from the number before.
@@ -133,7 +133,12 @@ def _session(session: BaselineSession) -> Iterator[str]:
         "identity": session.environment.identity,
     }
     variants = {
-        name: {"identity": v.identity, "metrics": _rounded(v.metrics), "settings": v.settings}
+        name: {
+            **({"answers": v.answers} if v.answers is not None else {}),
+            "identity": v.identity,
+            "metrics": _rounded(v.metrics),
+            "settings": v.settings,
+        }
         for name, v in session.variants.items()
     }
     yield from _table("cases", cases)

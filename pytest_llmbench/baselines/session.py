@@ -80,6 +80,7 @@ def _variant(record: VariantRecord) -> BaselineVariant | None:
         identity=record.facts.identity,
         settings=record.facts.settings,
         metrics=_compared(record.life_cycle) if record.error is None else {},
+        answers=record.answers_key,
     )
 
 

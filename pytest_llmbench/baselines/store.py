@@ -110,11 +110,24 @@ class Store:
         """Keep *kept* in place of what was kept before, and return the file.
 
         Raises:
-            BaselineError: it can't be written.
+            BaselineError: the file there is corrupt or newer (and stays as it is), or can't be
+                written.
         """
         path = self._path(machine, name, _OF_REFERENCE)
         with _locked(path):
+            self.read_originals(machine, name)  # a newer one is somebody's, and stays
             return _put(path, encode_originals(kept))
+
+    def drop_originals(self, machine: str, name: str) -> None:
+        """Keep nothing of the reference any more.
+
+        Raises:
+            BaselineError: the file is newer than this version, or can't be deleted.
+        """
+        path = self._path(machine, name, _OF_REFERENCE)
+        with _locked(path), _translated(path, "deleted"):
+            self.read_originals(machine, name)
+            path.unlink(missing_ok=True)
 
     def check_writable(self, machine: str, name: str) -> None:
         """Do nothing where the baseline could be written, so that nobody measures in vain.
@@ -124,6 +137,7 @@ class Store:
         """
         path = self._path(machine, name)
         _refuse_newer(path)
+        self.read_originals(machine, name)
         folder = path.parent
         while not folder.exists() and folder != folder.parent:
             folder = folder.parent

@@ -9,8 +9,8 @@ from pytest_llmbench.cli.configuration import as_typed
 from pytest_llmbench.cli.exits import Exit
 from pytest_llmbench.cli.output import say
 from pytest_llmbench.report.exports.registry import export_named
-from pytest_llmbench.report.exports.results import read_results
 from pytest_llmbench.report.files import write_file
+from pytest_llmbench.report.results import read_results
 
 
 def run(arguments: argparse.Namespace) -> Exit:

@@ -118,7 +118,7 @@ def _prompt(table: PromptTable, place: Place, *, default_id: str) -> Prompt:
         id=name,
         messages=_messages(table, place),
         task=table.task,
-        expect=_expected(table.expect),
+        expect=_expected(table.expect, place / "expect"),
         score=_scorer(table, place),
         source=str(place),
         scorer=table.scorer,
@@ -145,9 +145,14 @@ def _messages(table: PromptTable, place: Place) -> tuple[Message, ...]:
     return messages
 
 
-def _expected(expect: object) -> str | float | None:
+def _expected(expect: object, place: Place) -> str | float | None:
     """Return *expect* as it is kept: a table or a list as JSON."""
-    return json.dumps(expect) if isinstance(expect, dict | list) else expect  # type: ignore[return-value]  # the rest of the table's types
+    if isinstance(expect, dict | list):
+        try:
+            return json.dumps(expect, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as exc:
+            raise place.error(f"it can't be written as JSON: {exc}; correct it") from exc
+    return expect  # type: ignore[return-value]  # the rest of the table's types
 
 
 def _scorer(table: PromptTable, place: Place) -> Scorer | None:
@@ -211,7 +216,7 @@ def _check_schema(expect: object, place: Place) -> None:
 
     try:
         schema = json.loads(expect) if isinstance(expect, str) else expect
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise place.error(f'score = "json-schema" needs a schema, found no JSON: {exc}') from exc
     if not isinstance(schema, dict):
         raise place.error(f'score = "json-schema" needs a schema as a table, found {expect!r}')
@@ -231,7 +236,7 @@ def _is_number(value: object) -> bool:
 def _is_json(text: str) -> bool:
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 

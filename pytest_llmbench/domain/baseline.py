@@ -11,11 +11,15 @@ from pytest_llmbench.domain.record import Environment, Readings
 
 
 class BaselineVariant(Fact, frozen=True, kw_only=True):
-    """One variant in one kept session; *metrics* are its life cycle's, in base units."""
+    """One variant in one kept session; *metrics* are its life cycle's, in base units.
+
+    *answers* stands for what how it answers depends on: the prompts, and the reference.
+    """
 
     identity: dict[str, str]
     settings: dict[str, str]
     metrics: dict[str, float]
+    answers: str | None = None
 
 
 class BaselineCase(Fact, frozen=True, kw_only=True):

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+from typing import Final
+
 from pytest_llmbench.domain.fact import Fact
 from pytest_llmbench.domain.trace import FinishReason
+
+LEAST: Final = -100.0
+"""No log-probability is lower: what a model rules out is as bad as can be, and finite."""
 
 
 class ForcedPass(Fact, frozen=True, kw_only=True):
@@ -45,6 +52,22 @@ class Position(Fact, frozen=True, kw_only=True):
     """
 
     logprobs: dict[str, float]
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[str, float]]) -> Position | None:
+        """Return the place of tokens' texts and log-probabilities; ``None`` without any number.
+
+        Those that read the same are added up as probabilities; none is below :data:`LEAST`.
+        """
+        found: dict[str, float] = {}
+        for text, logprob in pairs:
+            if math.isnan(logprob):
+                continue
+            one, other = max(logprob, LEAST), found.get(text)
+            if other is not None:
+                one = max(one, other) + math.log1p(math.exp(-abs(one - other)))
+            found[text] = min(one, 0.0)
+        return cls(logprobs=found) if found else None
 
     @property
     def best(self) -> str:
@@ -110,10 +133,13 @@ class KeptOriginal(Fact, frozen=True, kw_only=True):
 class KeptOriginals(Fact, frozen=True, kw_only=True):
     """What a baseline keeps of its reference, so that later sessions need not load it.
 
-    *cases* are by the keys of the reference's own cases; *saved_at* is in ISO 8601.
+    *asked* is what the configuration says of it, *identity* what its engine said of the model;
+    *cases* are by the keys of its own cases; *saved_at* is in ISO 8601.
     """
 
     schema_version: int
     saved_at: str
     reference: str
+    asked: str
+    identity: dict[str, str]
     cases: dict[str, KeptOriginal]

@@ -492,7 +492,7 @@ _ALL: Final = (
     _beside(
         "score_change_low",
         "1",
-        "one-sided lower 95 % bound of the change of the share of right answers",
+        "one-sided lower 95 % bound of score_change",
         better="higher",
         undrifted=None,
         part="answers",

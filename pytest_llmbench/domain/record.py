@@ -117,7 +117,8 @@ class VariantRecord(Fact, frozen=True, kw_only=True):
     """The life of one variant in a session.
 
     *error* says why it has no results, *skipped* why nobody asked for any: its engine is not
-    installed.
+    installed. *answers_key* stands for all that how it answers beside the reference depends on;
+    ``None`` where nothing was asked of both.
     """
 
     id: str
@@ -127,6 +128,7 @@ class VariantRecord(Fact, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
     error: str | None
     skipped: str | None = None
+    answers_key: str | None = None
 
 
 class CaseRecord(Fact, frozen=True, kw_only=True):

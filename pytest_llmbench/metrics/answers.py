@@ -31,6 +31,9 @@ CONFIDENCE: Final = 0.95
 """With which the change is no lower than its bound (one-sided)."""
 
 RESAMPLES: Final = 9999
+_BATCH: Final = 100
+
+ADDED: Final = 0.5**0.5
 
 
 def answer_metrics(pairs: Sequence[tuple[float, float]]) -> dict[str, Measured]:
@@ -106,17 +109,16 @@ def lowest_change(worse: int, better: int, prompts: int) -> float:
 def lowest_mean_change(changes: Sequence[float]) -> float:
     """Return the lower bound of the mean of *changes*, -1 to 1, by the bootstrap over them.
 
-    Of changes that are all the same, or a single one, nothing can be drawn: the bound is then the
-    lowest of what two more prompts, one lost and one won, would leave.
+    Two prompts are added that no one asked, one worse and one better by :data:`ADDED`: few changes,
+    or many that are the same, show less than they seem to. It is as much as the halves that the
+    bound of right and wrong answers adds.
     """
-    if len(set(changes)) < 2:
-        more = [*changes, -1.0, 1.0]
-        return lowest_mean_change(more)
     found = stats.bootstrap(
-        (changes,),
+        ([*changes, -ADDED, ADDED],),
         np.mean,
         confidence_level=2 * CONFIDENCE - 1,
         n_resamples=RESAMPLES,
+        batch=_BATCH,
         method="BCa",
         rng=np.random.default_rng(0),
     )

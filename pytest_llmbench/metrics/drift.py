@@ -99,10 +99,29 @@ def truncated_drift(
 
 
 def _of_position(p: Position, q: Position) -> float:
+    """Return the divergence of one place, from below.
+
+    Parts are the tokens that both told, those that *p* alone told, and all others. What *q* gives
+    to the second is not known, but at most what its told ones leave, and no token of it more than
+    the least told: of what is left the share that makes the divergence the least is taken.
+    """
     common = [text for text in p.logprobs if text in q.logprobs]
-    rows = [np.array([[side.logprobs[text] for text in common]]) for side in (p, q)]
-    rests = [np.log(np.maximum(1 - np.exp(row).sum(axis=1), _LEAST_REST)) for row in rows]
-    return float(divergence(rows[0], rests[0], rows[1], rests[1])[0])
+    of_p, of_q = ([math.exp(side.logprobs[text]) for text in common] for side in (p, q))
+    alone = [math.exp(p.logprobs[text]) for text in p.logprobs if text not in q.logprobs]
+    left_p, left_q = (max(1 - sum(side), _LEAST_REST) for side in (of_p, of_q))
+    p_alone = min(sum(alone), left_p)
+    most = min(1 - sum(map(math.exp, q.logprobs.values())), len(alone) * _least(q))
+    q_alone = min(max(most, _LEAST_REST), left_q * p_alone / left_p)
+    parts = [
+        *zip(of_p, of_q, strict=True),
+        (p_alone, q_alone),
+        (left_p - p_alone, left_q - q_alone),
+    ]
+    return max(0.0, sum(a * math.log(a / max(b, _LEAST_REST)) for a, b in parts if a > 0))
+
+
+def _least(position: Position) -> float:
+    return math.exp(min(position.logprobs.values()))
 
 
 def _of_token(position: Position, text: str) -> float:

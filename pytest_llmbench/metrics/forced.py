@@ -12,14 +12,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_llmbench.domain.drift import LEAST
+
 KEPT: Final = 256
 """Tokens that are kept of each position, and one bucket for all others: about 2 KB."""
 
 IDS: Final = np.dtype("<i4")
 LOGPROBS: Final = np.dtype("<f4")
-
-LEAST: Final = -100.0
-"""No log-probability is lower: what a model rules out is as bad as can be, and finite."""
 
 _ROUNDING: Final = 1e-14
 """What float64 leaves of a whole is nothing."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from pathlib import Path
 
-from pytest_llmbench.baselines.originals import SCHEMA_VERSION as ORIGINALS_VERSION
 from pytest_llmbench.baselines.store import Store
 from pytest_llmbench.domain.baseline import Baseline
-from pytest_llmbench.domain.drift import KeptOriginal, KeptOriginals
+from pytest_llmbench.domain.drift import KeptOriginals
 from pytest_llmbench.domain.record import Environment, SessionRecord
 from pytest_llmbench.errors import BaselineError
 from pytest_llmbench.metrics.taint import Machine
@@ -66,12 +65,12 @@ class BaselineFiles:
         *,
         failed: bool,
         machine: Callable[[str], Machine],
-        originals: Mapping[str, KeptOriginal],
+        keep: Callable[[KeptOriginals | None, str], KeptOriginals | None],
     ) -> str | None:
         """Keep *record* as asked; return what was done, as a sentence, or ``None``.
 
-        *machine* is what is known of the machine of a variant, to tell disturbed rounds;
-        *originals* are kept of the reference.
+        *machine* is what is known of the machine of a variant, to tell disturbed rounds; *keep*
+        returns what is kept of the reference, from what was, and the session's time.
         """
         name = self._settings.writes
         if name is None:
@@ -87,14 +86,12 @@ class BaselineFiles:
         write = self._store.replace if self._settings.replace else self._store.add
         path = write(self.machine, name, session)
         said = f"saved to the baseline {name!r}: {relative_to_here(path)}{_left_out(untimed)}"
-        if not originals or record.reference is None:
+        before = None if self._settings.replace else self._store.read_originals(self.machine, name)
+        kept = keep(before, saved_at)
+        if kept is None:
+            if self._settings.replace:
+                self._store.drop_originals(self.machine, name)
             return said
-        kept = KeptOriginals(
-            schema_version=ORIGINALS_VERSION,
-            saved_at=saved_at,
-            reference=record.reference,
-            cases=dict(originals),
-        )
         beside = self._store.write_originals(self.machine, name, kept)
         return f"{said}; the reference's texts and probabilities: {relative_to_here(beside)}"
 

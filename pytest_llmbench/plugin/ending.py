@@ -14,10 +14,9 @@ from pytest_llmbench.plugin.run import Run
 from pytest_llmbench.plugin.step_summary import append_summary, summary_file
 from pytest_llmbench.plugin.typed import now
 from pytest_llmbench.report.exports.registry import export_named
-from pytest_llmbench.report.exports.results import session_results
 from pytest_llmbench.report.files import write_file
-from pytest_llmbench.report.json_report import session_document, write_json
-from pytest_llmbench.report.results import results_of, study_of
+from pytest_llmbench.report.json_report import write_json
+from pytest_llmbench.report.results import session_results, study_of
 from pytest_llmbench.report.rows import session_rows
 from pytest_llmbench.report.summary import summary_lines
 from pytest_llmbench.report.table import render_table
@@ -148,7 +147,7 @@ class Ending:
                 saved_at,
                 failed=failed,
                 machine=self._run.bench.machine,
-                originals=self._run.bench.originals,
+                keep=self._run.kept_of_reference,
             )
         except LlmbenchError as exc:
             self._problems.append(str(exc))
@@ -164,7 +163,7 @@ def _write_html(path: Path, record: SessionRecord) -> None:
     """Write the page from what the results file would hold: it is the same either way."""
     from pytest_llmbench.report.html_report import write_html
 
-    write_html(path, study_of([("", results_of(session_document(record)))]))
+    write_html(path, study_of([("", session_results(record))]))
 
 
 def _failing(record: SessionRecord, run: Run) -> bool:

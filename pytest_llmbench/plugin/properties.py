@@ -21,8 +21,12 @@ PREFIX: Final = "llmbench."
 
 
 def add_properties(item: pytest.Item, bench: Bench) -> None:
-    """Add what *bench* knows of the case or the variant that *item* is for; nothing to others."""
-    item.user_properties.extend(_properties(item, bench))
+    """Add what *bench* knows of the case or the variant that *item* is for; nothing to others.
+
+    An item that is run once more, as plugins do with flaky tests, has them once.
+    """
+    others = [told for told in item.user_properties if not told[0].startswith(PREFIX)]
+    item.user_properties[:] = [*others, *_properties(item, bench)]
 
 
 def _properties(item: pytest.Item, bench: Bench) -> Iterator[tuple[str, object]]:

@@ -12,6 +12,7 @@ import pytest
 
 from pytest_llmbench.config import Config, check_variants, find_config, load_config
 from pytest_llmbench.domain.case import Case
+from pytest_llmbench.domain.drift import KeptOriginals
 from pytest_llmbench.domain.gate import Gates
 from pytest_llmbench.domain.record import CaseRecord, Invocation, SessionRecord
 from pytest_llmbench.domain.similarity import SIMILARITY
@@ -31,6 +32,7 @@ from pytest_llmbench.probes.nvml import Nvml
 from pytest_llmbench.report.failure import failure_text
 from pytest_llmbench.report.files import check_file
 from pytest_llmbench.report.libraries import check_libraries
+from pytest_llmbench.runner.kept_reference import to_keep, usable
 from pytest_llmbench.runner.plan import matching
 from pytest_llmbench.runner.result import Result
 from pytest_llmbench.runner.session import Session
@@ -125,11 +127,21 @@ class Run:
     @property
     def said_of_reference(self) -> tuple[str, ...]:
         """That drift is from a text that was kept, as a line, where the reference is left out."""
-        kept, reference = self.baseline.originals, self.config.reference
-        if kept is None or reference in self.variants or kept.reference != reference:
+        kept, reference = usable(self.baseline.originals, self.config), self.config.reference
+        if kept is None or reference in self.variants:
             return ()
         since = f"its texts of {kept.saved_at[:10]}, kept with the baseline {self.baseline.name!r}"
         return (f"{reference} is not measured: the others are held against {since}",)
+
+    def kept_of_reference(
+        self, before: KeptOriginals | None, saved_at: str
+    ) -> KeptOriginals | None:
+        """Return what the baseline keeps of the reference from now on; ``None``: as before."""
+        now, name = self.bench.originals, self.config.reference
+        life = None if name is None else self.bench.variants.get(name)
+        if not now or name is None or life is None or life.facts is None:
+            return None
+        return to_keep(before, now, self.config.variants[name], life.facts, saved_at)
 
     @property
     def nothing_beside(self) -> str | None:

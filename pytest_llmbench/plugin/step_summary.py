@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from pytest_llmbench.report.exports.markdown import render
-from pytest_llmbench.report.exports.results import Results
+from pytest_llmbench.report.results import Results
 
 VARIABLE: Final = "GITHUB_STEP_SUMMARY"
 LIMIT: Final = 1024 * 1024

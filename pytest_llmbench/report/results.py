@@ -16,10 +16,17 @@ from typing import Any, Final
 import msgspec
 
 from pytest_llmbench.domain.case import Parameters
-from pytest_llmbench.domain.record import Environment, Invocation, ModelFacts, Readings
+from pytest_llmbench.domain.record import (
+    Environment,
+    Invocation,
+    ModelFacts,
+    Readings,
+    SessionRecord,
+)
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.errors import ConfigError
 from pytest_llmbench.metrics.gaps import Gaps
+from pytest_llmbench.report.json_report import session_document
 from pytest_llmbench.report.json_schema import SCHEMA_VERSION
 
 _LARGEST: Final = 2**30
@@ -199,6 +206,11 @@ def results_of(document: object, *, shown: str = "the results") -> Results:
             f"{shown} is not as docs/schema/results.schema.json has it: {exc}; write it again "
             "with this version, by pytest --llmbench --llmbench-json=PATH"
         ) from exc
+
+
+def session_results(record: SessionRecord) -> Results:
+    """Return the session at hand as its results file would say it."""
+    return results_of(session_document(record))
 
 
 def study_of(sessions: Sequence[tuple[str, Results]]) -> Study:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from pytest_llmbench.domain.record import JudgedVariant, SessionRecord
 from pytest_llmbench.domain.verdict import Verdict, VerdictKind
-from pytest_llmbench.report.spoken import Spoken, all_new, failed, folded
+from pytest_llmbench.report.spoken import SAVE, Spoken, all_new, failed, folded, spoken, to_type
 from pytest_llmbench.report.text import one_line
 from pytest_llmbench.units import format_percent
 from pytest_llmbench.verdict.outcome import SEVERITY
@@ -19,10 +19,6 @@ _LONGEST: Final = 400
 _LONGEST_WARNING: Final = 160
 _MUCH: Final = 0.05
 """Where the reference changed by more than this share during a session, that is pointed out."""
-
-_SAVE: Final = "pytest --llmbench --llmbench-save"
-_REPLACE: Final = "pytest --llmbench --llmbench-replace"
-_ACCEPT: Final = "pytest --llmbench --llmbench-no-compare --llmbench-replace"
 
 
 def summary_lines(
@@ -61,8 +57,8 @@ def summary_lines(
     lines.extend(_control(record))
     lines.extend(_counts(said))
     if nothing_compared:
-        lines.append(f"{one_line(str(baseline))}: all of this is new; to keep it, type {_SAVE}")
-    lines.extend(_to_type(said))
+        lines.append(f"{one_line(str(baseline))}: all of this is new; to keep it, type {SAVE}")
+    lines.extend(to_type(said))
     return tuple(lines)
 
 
@@ -93,14 +89,7 @@ def _about(
 
 
 def _of_verdict(noun: str, name: str, verdict: Verdict) -> Spoken:
-    return Spoken(
-        noun=noun,
-        name=name,
-        metric=verdict.metric,
-        kind=verdict.kind,
-        sentence=verdict.sentence,
-        compared="baseline" in dict(verdict.block),
-    )
+    return spoken(noun, name, verdict.metric, verdict.kind, verdict.sentence, verdict.block)
 
 
 def _of_kind(kind: VerdictKind, said: Sequence[Spoken]) -> Iterator[str]:
@@ -164,18 +153,6 @@ def _counts(said: Sequence[Spoken]) -> Iterator[str]:
     if counted:
         kinds = ", ".join(f"{counted[kind]} {kind}" for kind in SEVERITY if counted[kind])
         yield f"verdicts: {kinds}"
-
-
-def _to_type(said: Iterable[Spoken]) -> Iterator[str]:
-    """Yield how to accept what changed; a limit is not accepted but edited."""
-    compared = {s.kind for s in said if s.compared}
-    if VerdictKind.IMPROVED in compared:
-        yield (
-            f"to accept what improved, type {_SAVE} (adds this to the baseline) "
-            f"or {_REPLACE} (starts it anew)"
-        )
-    if VerdictKind.REGRESSED in compared:
-        yield f"to accept what regressed, if on purpose, type {_ACCEPT}"
 
 
 def _plural(count: int, noun: str) -> str:

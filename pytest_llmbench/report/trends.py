@@ -100,9 +100,13 @@ def _trends(
     series: dict[str, Series],
     variant_of: Callable[[str], str],
 ) -> tuple[Trend, ...]:
-    """Return those that have any value; a false change is as rare as if there were one series."""
+    """Return those that have any value.
+
+    Half of the false changes that are allowed are for the variants, half for the cases, so that a
+    page of many cases does not blunt what is said of the variants.
+    """
     known = {name: values for name, values in series.items() if set(values) != {None}}
-    alpha = FALSE_CHANGES / max(1, len(known))
+    alpha = FALSE_CHANGES / 2 / max(1, len(known))
     return tuple(
         Trend(
             name=name,

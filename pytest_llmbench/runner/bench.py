@@ -59,6 +59,7 @@ class Bench:
         similarity: the model that embeds texts, where their similarity is asked for.
         scoring: says how right answers are.
         kept: what a baseline keeps of the reference, for where it is not measured.
+        promised: the reference that the configuration says is kept, if it does.
         keep: remember what a baseline is to keep of the reference.
 
     Attributes:
@@ -84,6 +85,7 @@ class Bench:
         similarity: Similarity | None = None,
         scoring: Scoring | None = None,
         kept: KeptOriginals | None = None,
+        promised: str | None = None,
         keep: bool = False,
     ) -> None:
         self._patience = patience or Patience()
@@ -99,7 +101,9 @@ class Bench:
         self.lives = Lives(plan.variants, progress, slowdowns=slowdowns or {}, strict=strict)
         self.pace = Pace(pace_s)
         self._choosing = Choosing(self.lives, progress.say)
-        self._drifting = Drifting(plan, self.lives, progress.say, similarity, kept, keep=keep)
+        self._drifting = Drifting(
+            plan, self.lives, progress.say, similarity, kept, promised=promised, keep=keep
+        )
         self.calibrations_s: list[float] = []
 
     @property

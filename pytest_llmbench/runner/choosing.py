@@ -13,7 +13,7 @@ import msgspec
 
 from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import CaseRecord, Measured
-from pytest_llmbench.errors import EngineError, WorkerError
+from pytest_llmbench.runner.asking import asked
 from pytest_llmbench.runner.lives import Lives
 
 
@@ -34,24 +34,19 @@ class Choosing:
         prompt = record.case.prompt
         if prompt.score != "loglikelihood" or record.error is not None:
             return record
-        live = self._lives.ready(record.case.variant)
-        if live.facts.random_weights:
+        life = self._lives.records.get(record.case.variant)
+        if life is not None and life.facts is not None and life.facts.random_weights:
             return record
         doing = f"weighing the choices of {record.case.key}"
         self._say(doing)
-        with self._lives.watching():
-            self._lives.focus(live)
-            try:
-                found = live.worker.weigh(
-                    prompt.messages, record.case.parameters, prompt.choices, doing
-                )
-            except WorkerError as exc:
-                self._lives.bury(record.case.variant, exc)
-                return msgspec.structs.replace(record, no_score=str(exc))
-            except EngineError as exc:
-                return msgspec.structs.replace(record, no_score=str(exc))
+        found, why = asked(
+            self._lives,
+            record.case.variant,
+            lambda worker: worker.weigh(
+                prompt.messages, record.case.parameters, prompt.choices, doing
+            ),
+        )
         if found is None:
-            why = f"the engine of {record.case.variant} does not tell probabilities"
             return msgspec.structs.replace(record, no_score=why)
         right = likeliest(prompt.choices, found) == prompt.expect
         return with_score(record, float(right), dict(zip(prompt.choices, found, strict=True)))

@@ -32,7 +32,6 @@ from pytest_llmbench.errors import (
     EngineError,
     OtherTokensError,
     SimilarityError,
-    WorkerError,
 )
 from pytest_llmbench.metrics.departures import departures
 from pytest_llmbench.metrics.drift import (
@@ -43,6 +42,8 @@ from pytest_llmbench.metrics.drift import (
     text_metrics,
     truncated_drift,
 )
+from pytest_llmbench.runner.asking import asked
+from pytest_llmbench.runner.kept_reference import kept_text
 from pytest_llmbench.runner.lives import Lives
 from pytest_llmbench.runner.plan import Plan
 from pytest_llmbench.worker.embedder import Embedder
@@ -59,7 +60,8 @@ class Drifting:
         lives: the variants.
         say: told what is being done.
         similarity: the model that embeds texts; ``None`` where nobody asked for similarity.
-        kept: what a baseline keeps of the reference, for where it is not measured.
+        kept: what a baseline keeps of this very reference, for where it is not measured.
+        promised: the reference that the configuration says is kept, if it does.
         keep: remember the reference's texts to the end, so that a baseline can keep them.
 
     Attributes:
@@ -74,8 +76,10 @@ class Drifting:
         similarity: Similarity | None = None,
         kept: KeptOriginals | None = None,
         *,
+        promised: str | None = None,
         keep: bool = False,
     ) -> None:
+        self._promised = promised
         self.kept_now: dict[str, KeptOriginal] = {}
         self._kept = kept
         self._keeps = keep
@@ -108,9 +112,14 @@ class Drifting:
         found = self._kept_for(case) if wanted is None else self._let_go(wanted, case)
         if found is not None:
             return self._compared(record, found)
-        if wanted is None:
+        if wanted is None and self._promised in (None, case.variant):
             return record
-        why = f"{wanted.variant} has no text for this prompt"
+        why = (
+            f"the baseline keeps no text of {self._promised} for it; save a session that measures "
+            f"{self._promised}"
+            if wanted is None
+            else f"{wanted.variant} has no text for this prompt"
+        )
         return msgspec.structs.replace(record, no_drift=why, no_similarity=why)
 
     def _let_go(self, wanted: Case, case: Case) -> Original | None:
@@ -129,9 +138,11 @@ class Drifting:
         kept = self._kept
         if kept is None or case.variant == kept.reference or self._plan.twins:
             return None
-        own = msgspec.structs.replace(case, variant=kept.reference)
-        found = kept.cases.get(own.key)
-        return None if found is None or found.workload != own.workload else found.original
+        found = kept_text(kept, case)
+        if found is None:
+            return None
+        key = self._key(kept.reference, kept.identity, found.text)
+        return msgspec.structs.replace(found, key=key)
 
     def _original(self, case: Case, record: CaseRecord, followers: Sequence[Case]) -> Original:
         """Return the text of *case*, and what its variant makes of it."""
@@ -146,7 +157,7 @@ class Drifting:
             why = refused if seen is None else why
         return Original(
             variant=case.variant,
-            key=self._key(case.variant, trace.text),
+            key=self._key(case.variant, self._identity(case.variant), trace.text),
             text=trace.text,
             token_ids=trace.token_ids,
             output_tokens=trace.output_tokens,
@@ -214,28 +225,25 @@ class Drifting:
         """Return the most probable tokens of *case*'s own text, or why nobody tells."""
         doing = f"asking for the most probable tokens of {case.key}"
         self._say(f"{case.key}: drift")
-        live = self._lives.ready(case.variant)
-        with self._lives.watching():
-            self._lives.focus(live)
-            try:
-                found = live.worker.top(case.prompt.messages, case.parameters, text, doing)
-            except WorkerError as exc:
-                self._lives.bury(case.variant, exc)
-                return None, str(exc)
-            except EngineError as exc:  # many servers refuse what others tell
-                return None, str(exc)
-        silent = f"the engine of {case.variant} does not tell probabilities"
-        return found, None if found else silent
+        messages, parameters = case.prompt.messages, case.parameters
+        return asked(
+            self._lives,
+            case.variant,
+            lambda worker: worker.top(messages, parameters, text, doing) or None,
+        )
 
-    def _key(self, variant: str, text: str) -> str:
-        """Return what drift from *text* depends on: its model, itself, what embeds texts."""
+    def _identity(self, variant: str) -> dict[str, str] | None:
         facts = self._lives.records[variant].facts
-        asked = self._similarity
+        return facts.identity if facts else None
+
+    def _key(self, variant: str, identity: Mapping[str, str] | None, text: str) -> str:
+        """Return what drift from *text* depends on: its model, itself, what embeds texts."""
+        similar = self._similarity
         told = (
             variant,
-            sorted(facts.identity.items()) if facts else None,
+            None if identity is None else sorted(identity.items()),
             text,
-            None if asked is None else (asked.model, asked.window),
+            None if similar is None else (similar.model, similar.window),
         )
         return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
@@ -275,23 +283,12 @@ class Drifting:
             return None, f"{case.variant} does not give the tokens of its text"
         doing = f"comparing {case.key} with the reference's text"
         self._say(f"{case.key}: drift")
-        live = self._lives.ready(case.variant)
-        with self._lives.watching():
-            self._lives.focus(live)
-            try:
-                seen = live.worker.force(
-                    case.prompt.messages, case.parameters, text, doing, like=like, step=step
-                )
-            except OtherTokensError:
-                raise
-            except WorkerError as exc:
-                self._lives.bury(case.variant, exc)
-                return None, str(exc)
-            except EngineError as exc:
-                return None, str(exc)
-        if seen is None:
-            return None, f"the engine of {case.variant} does not tell probabilities"
-        return seen, None
+        messages, parameters = case.prompt.messages, case.parameters
+        return asked(
+            self._lives,
+            case.variant,
+            lambda worker: worker.force(messages, parameters, text, doing, like=like, step=step),
+        )
 
 
 def carried(before: CaseRecord, after: CaseRecord) -> CaseRecord:

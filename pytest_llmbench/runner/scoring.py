@@ -5,6 +5,7 @@ Each text of a prompt is scored once, between bouts, when nothing is being timed
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import math
@@ -28,7 +29,7 @@ _FENCE: Final = re.compile(
     r"^[ \t]*```[ \t]*(?P<language>[\w+-]*)[^\n]*\n(?P<code>.*?)(?:^[ \t]*```|\Z)",
     re.DOTALL | re.MULTILINE,
 )
-_PYTHON: Final = frozenset({"", "py", "python", "python3"})
+_PYTHON: Final = ("py", "python", "python3")
 
 
 class Scoring:
@@ -54,6 +55,7 @@ class Scoring:
             if prompt.scorer is not None:
                 self._function(prompt)
             runs = runs or prompt.score == "code"
+            score(prompt, "null")  # an expected answer that its scorer can't read
             if prompt.score == "code" and self._code is None:
                 raise ConfigError(
                     f"{prompt.source}: prompt {prompt.id!r} is scored by running what the model "
@@ -89,12 +91,15 @@ class Scoring:
             found = self._function(prompt)(text, prompt)
         except Exception as exc:  # the user's own code may raise anything
             raise ScoringError(f"{_of(prompt)} raised {type(exc).__name__}: {exc}") from exc
-        if not isinstance(found, int | float) or not 0 <= found <= 1:
+        try:
+            share = math.nan if isinstance(found, str) else float(found)
+        except (TypeError, ValueError):
+            share = math.nan
+        if not 0 <= share <= 1:
             raise ScoringError(
                 f"{_of(prompt)} returned {found!r}; return True, False, or a number from 0 to 1"
             )
-        assert math.isfinite(found)
-        return float(found)
+        return share
 
     def _by_running(self, prompt: Prompt, text: str) -> float:
         if self._code is None:
@@ -114,13 +119,17 @@ class Scoring:
 
 
 def code_of(text: str) -> str:
-    """Return the Python in *text*: what its fences hold, all of it together, or the whole text."""
+    """Return the Python in *text*: of its fences those called so, all together.
+
+    Without such a name those without any name, and without any fence the whole text.
+    """
     fenced = [
-        textwrap.dedent(found["code"])
+        (found["language"].casefold() in _PYTHON, textwrap.dedent(found["code"]))
         for found in _FENCE.finditer(text)
-        if found["language"].casefold() in _PYTHON
+        if found["language"].casefold() in ("", *_PYTHON)
     ]
-    return "\n".join(fenced) if fenced else text
+    named = [code for is_named, code in fenced if is_named]
+    return "\n".join(named or [code for _, code in fenced]) if fenced else text
 
 
 def _of(prompt: Prompt) -> str:
@@ -129,11 +138,11 @@ def _of(prompt: Prompt) -> str:
 
 def _imported(home: str, called: str) -> Any:
     """Return the module or file *home*; messages call its function *called*."""
+    if home.endswith(".py") and not Path(home).is_file():
+        raise ConfigError(f"{called} is in no file: there is no {home}; correct it")
     try:
         return _of_file(Path(home)) if home.endswith(".py") else importlib.import_module(home)
-    except FileNotFoundError:
-        raise ConfigError(f"{called} is in no file: there is no {home}; correct it") from None
-    except Exception as exc:  # importing the user's own code may raise anything
+    except (Exception, SystemExit) as exc:  # importing the user's own code may raise anything
         raise ConfigError(
             f"{called} can't be imported: {type(exc).__name__}: {exc}; correct it, or write "
             "FILE.py:NAME or MODULE:NAME"
@@ -141,10 +150,11 @@ def _imported(home: str, called: str) -> Any:
 
 
 def _of_file(path: Path) -> Any:
-    name = f"llmbench_scorer_{path.stem}"
+    where = hashlib.sha256(str(path).encode()).hexdigest()[:8]
+    name = f"llmbench_scorer_{path.stem}_{where}"
     spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise FileNotFoundError(path)
+    assert spec is not None, "its name ends in .py"
+    assert spec.loader is not None, "as above"
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # as for any import: dataclasses look there
     spec.loader.exec_module(module)

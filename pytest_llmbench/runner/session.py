@@ -7,6 +7,7 @@ self-test proves of the gate holds for a test run.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
@@ -32,6 +33,7 @@ from pytest_llmbench.runner.confirm import Confirming
 from pytest_llmbench.runner.control import reference_again
 from pytest_llmbench.runner.crews import Interleave
 from pytest_llmbench.runner.judged import Judged, alarms_for
+from pytest_llmbench.runner.kept_reference import usable
 from pytest_llmbench.runner.planning import plan_cases
 from pytest_llmbench.runner.progress import Progress
 from pytest_llmbench.runner.scoring import Scoring
@@ -110,7 +112,8 @@ class Session:
             pace_s=usual_pace(baseline, environment),
             similarity=config.similarity,
             scoring=scoring,
-            kept=kept,
+            kept=usable(kept, config),
+            promised=config.reference if config.keep_reference and not twins else None,
             keep=keep,
             decides=lambda record: self.judged.decides(record),  # noqa: PLW0108 — comes below
         )
@@ -158,9 +161,22 @@ class Session:
             **length_metrics([pair for pair in lengths if None not in pair]),  # type: ignore[misc]
         }
         told = {name: metrics[name] for name in CATALOGUE if name in metrics}
-        record = msgspec.structs.replace(record, life_cycle=told)
+        key = self._answers_key(pairs)
+        record = msgspec.structs.replace(record, life_cycle=told, answers_key=key)
         self.bench.variants[record.id] = record
         return record
+
+    def _answers_key(self, pairs: Sequence[tuple[CaseRecord, CaseRecord]]) -> str | None:
+        """Return what stands for the prompts of *pairs*, and what they are held against."""
+        if not pairs:
+            return None
+        originals = {other.case.variant for other, _ in pairs}
+        facts = [self.bench.variants[name].facts for name in sorted(originals)]
+        asked = sorted(
+            (one.case.key, sorted(one.case.workload.items()), other.text) for other, one in pairs
+        )
+        told = (asked, [sorted(each.identity.items()) for each in facts if each is not None])
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
     def _paired(self, variant: str) -> list[tuple[CaseRecord, CaseRecord]]:
         """Return the greedy cases of *variant*, each after the one that it is held against."""
@@ -170,7 +186,7 @@ class Session:
             other = None if original is None else self.bench.cases.get(original.key)
             mine = record.case.variant == variant and record.case.parameters.greedy
             if mine and other is not None:
-                pairs[record.case.prompt.text] = other, record
+                pairs[_question(record.case)] = other, record
         return [*pairs.values()]
 
     def end_variant(self, variant: str) -> None:
@@ -214,6 +230,11 @@ class Session:
 def _score(record: CaseRecord) -> float | None:
     measured = record.metrics.get("score")
     return None if measured is None else measured.value
+
+
+def _question(case: Case) -> str:
+    """Return what is asked, with which parameters it ever is."""
+    return f"{case.suite}/{case.prompt.id}: {case.prompt.expected}"
 
 
 def _length(record: CaseRecord) -> int | None:

@@ -93,5 +93,5 @@ def absent_from_life(metric: str, record: VariantRecord) -> str:
     if record.facts is None:
         return "the model was not loaded"
     if CATALOGUE[metric].of_answers:
-        return "no prompt was scored under both the variant and the reference"
+        return "no prompt was asked of both the variant and the reference, or none that is scored"
     return "the variant's life did not come to it, or this system does not tell it"

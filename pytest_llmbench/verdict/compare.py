@@ -2,7 +2,8 @@
 
 *Near-exact metrics* (memory) are held against the median of the sessions; tolerance and the
 metric's floor decide alone. *Exact metrics* are held against the newest session, so that what was
-saved last is what counts, and any change for the better is improved. Noisy metrics are judged in
+saved last is what counts, and any change for the better beyond the floor, which most of them don't
+have, is improved. Noisy metrics are judged in
 :mod:`.noisy`.
 
 **Worsening** is the change in the direction that is worse, in the metric's base unit; where
@@ -104,5 +105,5 @@ def _kind(metric: Metric, worsening: float, bound: float) -> VerdictKind:
     """Return the verdict; *bound* includes the grain of the arithmetic."""
     if worsening > bound:
         return VerdictKind.REGRESSED
-    good_enough = 0.0 if metric.kind is Kind.EXACT else bound
+    good_enough = metric.floor if metric.kind is Kind.EXACT else bound
     return VerdictKind.IMPROVED if worsening < -good_enough else VerdictKind.OK

@@ -54,6 +54,7 @@ def kept_life(baseline: Baseline | None, variant: str) -> tuple[Sample, ...]:
             identity=session.variants[variant].identity,
             settings=session.variants[variant].settings,
             metrics=session.variants[variant].metrics,
+            original=session.variants[variant].answers,
         )
         for session in (baseline.sessions if baseline else ())
         if variant in session.variants

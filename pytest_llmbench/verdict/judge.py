@@ -177,6 +177,7 @@ def judge_life(record: VariantRecord, context: Context, gates: Gates) -> tuple[V
         alpha=context.alarms.of_variant,
         twin=context.twins.get(record.id),
         why=lambda: why_no_twin(record.id, None, context),
+        drifts=record.answers_key is not None,
     )
     limits = _limits(gates, "variant")
     if context.reference in (None, record.id) and record.id not in context.twins:
@@ -273,7 +274,7 @@ def _compare_one(
 ) -> Verdict | None:
     """Return the verdict on one metric; ``None`` where neither side ever had it."""
     value = now.metrics.get(metric.name)
-    if metric.of_drift or (metric.of_answers and subject.twin is not None):
+    if metric.of_drift or metric.of_answers:
         return _compare_drift(metric, value, now, past, subject)
     having = [then for then in past if metric.name in then.metrics]
     if value is None:

@@ -24,7 +24,8 @@ def sample_of_case(record: CaseRecord, context: Context) -> Sample:
 
 def sample_of_life(record: VariantRecord, context: Context) -> Sample:
     """Return what was measured of a variant's life in this session."""
-    return _sample(record.id, {}, record, record.life_cycle, context)
+    sample = _sample(record.id, {}, record, record.life_cycle, context)
+    return msgspec.structs.replace(sample, original=record.answers_key)
 
 
 def past_of_case(case: Case, context: Context) -> tuple[Sample, ...]:

@@ -33,10 +33,11 @@ def new_metric(metric: Metric, baseline: str) -> Verdict:
 
 
 def other_original(metric: Metric, baseline: str) -> Verdict:
-    """Return the verdict on drift where the baseline's is from another text or model."""
+    """Return the verdict on what is said beside the reference, where that was another."""
+    other = "another text of it" if metric.of_drift else "other texts of it, or other prompts"
     sentence = (
         f"{metric.name} can't be compared with the baseline {baseline!r}, which is from another "
-        f"reference or another text of it; --llmbench-replace={baseline} starts it anew"
+        f"reference or {other}; --llmbench-replace={baseline} starts it anew"
     )
     return Verdict(metric=metric.name, kind=VerdictKind.INCOMPARABLE, sentence=sentence)
 

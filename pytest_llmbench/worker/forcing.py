@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_llmbench.domain.drift import ForcedPass, Position
@@ -53,7 +51,8 @@ def forced_pass(engine: Forcing, request: Force, facts: ModelFacts | None) -> Fo
         if why is not None:
             raise OtherTokensError(why)
     _check_length(encoded, len(request.continuation), "the reference's text", facts)
-    step = request.step or _step(vocabulary)
+    usual = _step(vocabulary)
+    step = usual if request.step is None else request.step + (request.step == usual)
     asked = None
     if like is not None:
         asked = np.frombuffer(like.kept_ids, IDS).reshape(len(request.continuation), -1)
@@ -119,23 +118,11 @@ def most_probable(
     except ValueError as exc:
         raise CaseError(str(exc)) from exc
     read = functools.cache(functools.partial(_read_alone, engine))
-    return tuple(
-        Position(logprobs=joined((read(int(token)), float(logprob)) for token, logprob in row))
+    places = (
+        Position.of((read(int(token)), float(logprob)) for token, logprob in row)
         for row in map(zip, seen.kept_ids, seen.kept_logprobs)
     )
-
-
-def joined(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:
-    """Return log-probabilities by text; those of one text are added up as probabilities."""
-    found: dict[str, float] = {}
-    for text, logprob in pairs:
-        before = found.get(text)
-        found[text] = (
-            logprob
-            if before is None
-            else max(before, logprob) + math.log1p(math.exp(-abs(before - logprob)))
-        )
-    return found
+    return tuple(place for place in places if place is not None)
 
 
 def _read_alone(engine: Forcing, token: int) -> str:

@@ -61,8 +61,8 @@ class Force(_Said, frozen=True, kw_only=True):
     Attributes:
         messages, parameters: of the prompt.
         continuation: tokens after it, n of them.
-        step: tokens of it that are computed at once; ``None``: few enough for their logits to
-            take little memory.
+        step: tokens of it that are computed at once, or one more where so many are usual;
+            ``None``: as usual, few enough for their logits to take little memory.
         like: the reference's pass. The tokens that it kept are asked about, and nothing is
             computed where prompt or continuation are other tokens; without it the most probable
             ones are kept.

@@ -1,8 +1,9 @@
 """The far side of :mod:`.sandbox`: shuts itself in, then runs what a model wrote.
 
 A script of its own, which imports the standard library and the binding of libseccomp alone: what
-it can reach is what that code can reach. It reads one JSON object from its standard input and
-answers with one on its standard output.
+it can reach is what that code can reach. It reads one JSON object from its standard input. Its
+answers, one JSON object a line, are whether it is shut in, before any of that code runs, and then
+what came of it, which bears the word that was asked for.
 
 What holds it in is the kernel's, and can't be undone from within: Landlock (files, TCP, signals),
 a seccomp filter that lets few calls through, resource limits. Sources: Linux's
@@ -13,12 +14,16 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import json
+import math
 import os
+import random
 import resource
 import signal
 import sys
 import sysconfig
+import types
 from typing import Any, Final
 
 _LANDLOCK_CREATE_RULESET: Final = 444
@@ -37,7 +42,13 @@ _SCOPES: Final = 0b11
 """Abstract sockets, and signals to whoever is outside."""
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
-_CLONE_THREAD: Final = 0x10000
+_AF_UNIX: Final = 1
+_PLAIN_FCNTL: Final = (0, 1, 2, 3, 4, 1030)
+"""Duplicating and flags: no owner that is sent signals, no lease, no lock, no size of a pipe."""
+
+_PLAIN_ADVICE: Final = (0, 1, 2, 3, 4, 8, 14, 15)
+"""For the memory allocator: normal, random, … don't need, free, (no) huge pages."""
+
 _HARMLESS_IOCTLS: Final = (0x5401, 0x5421, 0x5451)
 """Is it a terminal? Don't block. Close when a program is started."""
 
@@ -48,15 +59,15 @@ _LEAST_LANDLOCK: Final = 3
 
 _CALLS: Final = (
     "read", "write", "readv", "writev", "pread64", "close", "lseek", "dup", "dup2", "dup3",
-    "fcntl", "open", "openat", "stat", "fstat", "lstat", "newfstatat", "statx", "access",
+    "open", "openat", "stat", "fstat", "lstat", "newfstatat", "statx", "access",
     "faccessat", "faccessat2", "readlink", "readlinkat", "getcwd", "getdents64", "pipe2",
-    "mmap", "munmap", "mprotect", "mremap", "madvise", "brk", "futex", "futex_time64",
+    "mmap", "munmap", "mprotect", "mremap", "brk", "futex", "futex_time64",
     "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "restart_syscall",
     "set_robust_list", "set_tid_address", "rseq", "sched_yield", "sched_getaffinity", "getpid",
     "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid", "clock_gettime", "clock_getres",
     "clock_nanosleep", "nanosleep", "gettimeofday", "time", "times", "getrusage", "getrandom",
     "uname", "sysinfo", "poll", "ppoll", "select", "pselect6", "epoll_create1", "epoll_ctl",
-    "epoll_wait", "epoll_pwait", "eventfd2", "socketpair", "getsockname", "shutdown", "recvfrom",
+    "epoll_wait", "epoll_pwait", "eventfd2", "getsockname", "shutdown", "recvfrom",
     "exit", "exit_group",
 )  # fmt: skip
 """What Python computes with: no new process, no other's memory, no network, no kernel knob."""
@@ -79,28 +90,36 @@ class _Beneath(ctypes.Structure):
 def main() -> None:
     """Read what is to be run, run it shut in, and say what came of it."""
     asked = json.loads(sys.stdin.buffer.read())
-    answers = os.dup(1)
+    answers = _hidden(1)
+    word = asked.pop("word")
     _call(_libc().prctl, _PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     try:
         _shut_in(asked["time_s"], asked["memory_bytes"], asked["seccomp"])
     except (OSError, RuntimeError, ImportError, ValueError) as exc:
         _say(answers, {"shut_in": False, "why": f"{type(exc).__name__}: {exc}"})
         return
-    _say(answers, _ran(asked["code"], asked["test"]))
+    _say(answers, {"shut_in": True})
+    _say(answers, {"word": word, **_ran(asked["code"], asked["test"])})
     os._exit(0)  # no destructor of that code has a last word
 
 
 def _ran(code: str, test: str) -> dict[str, Any]:
     """Return whether *code* and then *test* ran to their end."""
-    names: dict[str, Any] = {"__name__": "__main__"}
+    module = sys.modules["__main__"] = types.ModuleType("__main__")
+    run, read = exec, compile  # that code may put others in their place
     sys.setrecursionlimit(1000)
     try:
-        exec(compile(code, "<answer>", "exec"), names)  # noqa: S102 — this is what it is for
-        exec(compile(test, "<expect>", "exec"), names)  # noqa: S102
+        run(read(code, "<answer>", "exec"), module.__dict__)
+        run(read(test, "<expect>", "exec"), module.__dict__)
     except BaseException as exc:  # noqa: BLE001 — whatever it is, the answer is wrong
         told = f"{type(exc).__name__}: {exc}".rstrip(": ")
-        return {"shut_in": True, "passed": False, "why": told[:_TOLD]}
-    return {"shut_in": True, "passed": True, "why": None}
+        return {"passed": False, "why": told[:_TOLD]}
+    return {"passed": True, "why": None}
+
+
+def _hidden(fd: int) -> int:
+    """Return another descriptor of *fd*, which is not the next one."""
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, random.SystemRandom().randrange(16, 60))
 
 
 def _shut_in(time_s: float, memory_bytes: int, seccomp: str) -> None:
@@ -109,8 +128,9 @@ def _shut_in(time_s: float, memory_bytes: int, seccomp: str) -> None:
     import pyseccomp
 
     sys.path.remove(seccomp)
+    seconds = math.ceil(time_s)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))  # told, then killed
     for limit, value in (
-        (resource.RLIMIT_CPU, int(time_s) + 1),
         (resource.RLIMIT_AS, memory_bytes),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
@@ -120,6 +140,7 @@ def _shut_in(time_s: float, memory_bytes: int, seccomp: str) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)
+    os.close(nothing)
     _call(_libc().prctl, _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     _landlock()
     _filter(pyseccomp)
@@ -157,26 +178,28 @@ def _readable() -> list[str]:
     """Return what Python reads when it imports of its own library."""
     library = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
     shared = {"/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache"}
-    devices = {"/dev/null", "/dev/urandom"}
-    return [path for path in (*library, *shared, *devices) if path and os.path.exists(path)]  # noqa: PTH110
+    shared.add(f"{sys.base_prefix}/lib")  # of a Python that brings its own
+    others = {"/usr/share/zoneinfo", "/dev/null", "/dev/urandom"}
+    return [path for path in (*library, *shared, *others) if path and os.path.exists(path)]  # noqa: PTH110
 
 
 def _filter(pyseccomp: Any) -> None:
-    """Refuse every call that is not named, and new processes; threads may be."""
+    """Refuse every call that is not named: new processes and threads among them."""
     rules = pyseccomp.SyscallFilter(defaction=pyseccomp.ERRNO(errno.EPERM))
     known = [name for name in _CALLS if pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name) >= 0]
     for name in known:
         rules.add_rule(pyseccomp.ALLOW, name)
-    rules.add_rule(
-        pyseccomp.ALLOW,
-        "clone",
-        pyseccomp.Arg(0, pyseccomp.MASKED_EQ, _CLONE_THREAD, _CLONE_THREAD),
-    )
-    rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")  # so that the C library takes clone
-    for question in _HARMLESS_IOCTLS:
-        rules.add_rule(pyseccomp.ALLOW, "ioctl", pyseccomp.Arg(1, pyseccomp.EQ, question))
-    rules.add_rule(pyseccomp.ALLOW, "prlimit64", pyseccomp.Arg(2, pyseccomp.EQ, 0))  # to ask
-    rules.add_rule(pyseccomp.ALLOW, "sendto", pyseccomp.Arg(4, pyseccomp.EQ, 0))  # to its own end
+    for name, argument, values in (
+        ("ioctl", 1, _HARMLESS_IOCTLS),
+        ("fcntl", 1, _PLAIN_FCNTL),
+        ("madvise", 2, _PLAIN_ADVICE),
+        ("socketpair", 0, (_AF_UNIX,)),
+        ("prlimit64", 2, (0,)),  # to ask for limits
+        ("sendto", 4, (0,)),  # to its own other end
+    ):
+        for value in values:
+            equal = pyseccomp.Arg(argument, pyseccomp.EQ, value)
+            rules.add_rule(pyseccomp.ALLOW, name, equal)
     rules.load()
 
 
@@ -194,7 +217,7 @@ def _call(function: Any, *arguments: Any) -> int:
 
 
 def _say(fd: int, answer: dict[str, Any]) -> None:
-    os.write(fd, json.dumps(answer).encode())
+    os.write(fd, f"{json.dumps(answer)}\n".encode())
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from pytest_llmbench.engines.openai.logprobs import asking, positions_in
@@ -75,3 +77,19 @@ def test_sentencepiece_has_its_own_space() -> None:
     tokens = [{"token": "\u2581Paris", "logprob": -1.0}, {"token": "caf\u00e9", "logprob": -2.0}]
     told = {"content": [{**tokens[0], "top_logprobs": tokens}]}
     assert read(told, raw=True) == [{" Paris": -1.0, "caf\u00e9": -2.0}]
+
+
+def test_tokens_that_read_the_same_are_one() -> None:
+    tokens = [{"token": "\ufffd", "logprob": -1.0}, {"token": "\ufffd", "logprob": -1.0}]
+    told = {"content": [{**tokens[0], "top_logprobs": tokens}]}
+    assert read(told) == [{"\ufffd": pytest.approx(-1.0 + math.log(2))}]
+
+
+def test_what_is_no_number_or_ruled_out() -> None:
+    tokens = [
+        {"token": "a", "logprob": -0.1},
+        {"token": "b", "logprob": -9999.0},
+        {"token": "c", "logprob": math.nan},
+    ]
+    told = {"content": [{**tokens[0], "top_logprobs": tokens}]}
+    assert read(told) == [{"a": -0.1, "b": -100.0}]

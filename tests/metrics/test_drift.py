@@ -242,3 +242,15 @@ def test_a_token_that_a_server_does_not_tell_is_at_most_its_last() -> None:
     assert found.delta_logp == pytest.approx((-3.9,))
     assert found.agrees == (False,)
     assert found.kl[0] > 0
+
+
+def test_what_shares_nothing_is_far_away() -> None:
+    """The most that a server leaves to tokens which it does not tell is little, not anything."""
+    one = Position(logprobs={f"a{i}": -3.0 - 0.1 * i for i in range(20)})
+    other = Position(logprobs={f"b{i}": -3.0 - 0.1 * i for i in range(20)})
+    found = truncated_drift("base", [one], [other])
+    assert found is not None
+    told = sum(math.exp(p) for p in one.logprobs.values())
+    most = min(1 - told, 20 * math.exp(-4.9))
+    assert found.kl[0] >= told * math.log(told / most) + (1 - told) * math.log(1 - told) - 1e-9
+    assert found.kl[0] > 0.01

@@ -58,6 +58,9 @@ def test_nothing_is_scored_without_a_scorer_or_an_expected_answer():
         ("json-schema", '{"type": "integer"}', "1.5", False),
         ("json-schema", '{"type": "integer"}', "true", False),
         ("json-schema", "{}", "[" * 100_000, False),
+        ("json-schema", '{"multipleOf": 0.01}', "1" * 400, False),
+        ("json-schema", '{"multipleOf": 0.01}', "1e999", False),
+        ("json", "[" * 600 + "]" * 600, "[" * 600 + "]" * 600, False),
         (
             "json-schema",
             '{"$defs": {"n": {"type": "null"}}, "items": {"$ref": "#/$defs/n"}}',

@@ -175,3 +175,30 @@ def test_another_kind_of_text_fails_and_is_named(two: Project) -> None:
     worse.stdout.fnmatch_lines(["*departures*", "departures: unfinished"])
     worse.stdout.fnmatch_lines(["*length_change*"])
     assert worse.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_lengths_are_compared_over_the_same_prompts_alone(two: Project) -> None:
+    """Of a part of the prompts, or of more, other lengths are no change of the variant."""
+    longer = TWO.replace("doubt = 0.2", 'doubt = 0.2\nanswers = { poem = "one two three" }')
+    two.with_files(llmbench_toml=longer)
+    two.run("--llmbench-save")
+    suite = two.root / "small.toml"
+    suite.write_text(suite.read_text() + '\n[[prompts]]\nid = "new"\nprompt = "poem two"\n')
+    changed = two.run_json()
+    said = changed["variants"]["other"]["verdicts"]
+    kinds = {verdict["metric"]: verdict["kind"] for verdict in said}
+    assert kinds["length_change"] == "incomparable"
+    same = two.run_json("-k", "not new")
+    kinds = {v["metric"]: v["kind"] for v in same["variants"]["other"]["verdicts"]}
+    assert kinds["length_change"] == "ok"
+
+
+def test_prompts_of_the_same_words_are_two(two: Project) -> None:
+    ask = '[[prompts]]\nid = "{0}"\nprompt = "One?"\nscore = "exact"\nexpect = "{1}"\n\n'
+    two.with_files(small_toml=ask.format("a", "yes") + ask.format("b", "no"))
+    base, other = (f'doubt = 0.1\ntext = "{said}"' for said in ("yes", "no"))
+    config = TWO.replace("doubt = 0.1", base).replace("doubt = 0.2", other)
+    two.with_files(llmbench_toml=config)
+    life = two.run_json()["variants"]["other"]["life_cycle"]
+    assert life["flips"]["value"] == 1
+    assert life["score_change"]["value"] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tests.plugin.conftest import Project, verdicts
@@ -91,10 +92,59 @@ def test_a_broken_file_is_an_error_before_anything_is_measured(
 
 
 def test_a_newer_file_is_not_misread(two: Project) -> None:
-    import msgspec
-
     two.run("--llmbench-save")
     (path,) = two.root.rglob("*.reference")
     told = msgspec.msgpack.decode(path.read_bytes())
     path.write_bytes(msgspec.msgpack.encode({**told, "schema_version": 2}))
     two.run(ALONE).stderr.fnmatch_lines(["*has schema_version 2*pip install --upgrade*"])
+
+
+def test_a_promise_that_is_not_kept_is_missing_and_not_ok(two: Project) -> None:
+    two.run("--llmbench-save")
+    (path,) = two.root.rglob("*.reference")
+    path.unlink()
+    two.with_files(llmbench_toml=KEEPING.replace("doubt = 0.2", "doubt = 0.6"))
+    result = two.run(ALONE, "--llmbench-missing=fail")
+    result.stdout.fnmatch_lines(["*kl_mean*the baseline keeps no text of base for it; save*"])
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_the_documented_way_is_green_where_missing_fails(two: Project) -> None:
+    two.run("--llmbench-save")
+    assert two.run(ALONE, "--llmbench-missing=fail").ret == pytest.ExitCode.OK
+
+
+def test_saving_a_part_keeps_the_rest(two: Project) -> None:
+    two.run("--llmbench-save")
+    two.run("--llmbench-save", "-k", "paris")
+    document = two.run_json(ALONE)
+    assert all("kl_mean" in case["metrics"] for case in document["cases"])
+
+
+def test_another_model_s_texts_are_not_taken_for_this_one_s(two: Project) -> None:
+    two.run("--llmbench-save")
+    two.with_files(llmbench_toml=KEEPING.replace("doubt = 0.1", "doubt = 0.3"))
+    alone = two.run_json(ALONE)
+    assert "kl_mean" not in metrics(alone, "other")
+    swapped = KEEPING.replace('reference = "base"', 'reference = "other"')
+    two.with_files(llmbench_toml=swapped)
+    document = two.run_json("--llmbench-variants=base")
+    assert "kl_mean" not in metrics(document, "base")
+
+
+def test_a_newer_file_is_not_overwritten(two: Project) -> None:
+    two.run("--llmbench-save")
+    (path,) = two.root.rglob("*.reference")
+    told = msgspec.msgpack.decode(path.read_bytes())
+    data = msgspec.msgpack.encode({**told, "schema_version": 9})
+    path.write_bytes(data)
+    result = two.run("--llmbench-no-compare", "--llmbench-save")
+    result.stderr.fnmatch_lines(["*has schema_version 9*"])
+    assert path.read_bytes() == data
+
+
+def test_starting_anew_without_keeping_drops_what_was_kept(two: Project) -> None:
+    two.run("--llmbench-save")
+    two.with_files(llmbench_toml=TWO)
+    two.run("--llmbench-replace")
+    assert not list(two.root.rglob("*.reference"))

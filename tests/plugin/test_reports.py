@@ -14,7 +14,7 @@ import pytest
 
 from pytest_llmbench.plugin.step_summary import LIMIT, VARIABLE
 from pytest_llmbench.report.exports.registry import EXPORTS
-from pytest_llmbench.report.exports.results import read_results
+from pytest_llmbench.report.results import read_results
 from tests.plugin.conftest import Project
 
 CLOCK = ("benchmark-json",)
@@ -146,6 +146,19 @@ def test_a_failed_test_has_them_too_and_others_have_none(small: Project) -> None
     told = properties(small)
     assert "llmbench.ttft_s" in told["test_fails[fast-paris-n64-t0]"]
     assert told["test_other"] == {}
+
+
+def test_a_test_that_runs_again_has_them_once(small: Project) -> None:
+    small.with_files(
+        conftest_py="from _pytest.runner import runtestprotocol\n"
+        "def pytest_runtest_protocol(item, nextitem):\n"
+        "    item.user_properties.append(('mine', 1))\n"
+        "    runtestprotocol(item, nextitem=nextitem, log=False)\n"
+    )
+    small.run("--junitxml=out.xml", "-k", "fast-paris")
+    tree = ElementTree.parse(small.root / "out.xml")
+    names = [p.attrib["name"] for p in tree.iter("property")]
+    assert names.count("llmbench.ttft_s") == names.count("mine") == 1
 
 
 def table(result: pytest.RunResult) -> list[str]:

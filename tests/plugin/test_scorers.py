@@ -132,3 +132,14 @@ def test_where_no_probabilities_are_told_the_score_says_so(project: Project) -> 
     result.stdout.fnmatch_lines(["*score*the script tells no probabilities*"])
     strict = project.run("--llmbench-missing=fail")
     assert strict.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_a_schema_of_elsewhere_is_refused_before_anything_is_measured(project: Project) -> None:
+    asked = BY_FUNCTION.replace(
+        'score = "python"\nscorer = "right.py:rivers"', 'score = "json-schema"'
+    )
+    asked = asked.replace('["Rhine", "Po"]', '{ "$ref" = "http://127.0.0.1:9/schema.json" }')
+    project.with_files(llmbench_toml=CONFIG, asked_toml=asked)
+    result = project.run()
+    result.stderr.fnmatch_lines(["ERROR: *can't be scored*it refers to http://127.0.0.1:9/schema*"])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR

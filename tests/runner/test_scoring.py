@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from pathlib import Path
 
@@ -52,6 +51,16 @@ def scorers(tmp_path: Path) -> Path:
             def nan(text, prompt):
                 return float("nan")
 
+            def text(text, prompt):
+                return "1"
+
+            def none(text, prompt):
+                return None
+
+            def numpy_bool(text, prompt):
+                import numpy
+                return numpy.array([1.0, 2.0]).max() > 1
+
             nothing = 3
         """)
     )
@@ -71,7 +80,7 @@ def test_a_function_scores_with_what_was_asked(scorers: Path) -> None:
 def test_a_text_is_scored_once(scorers: Path) -> None:
     scoring, rivers = Scoring(), prompt("python", "Rhine", f"{scorers}:share")
     assert [scoring(rivers, text) for text in ("Rhine", "Po", "Rhine")] == [1.0, 0.0, 1.0]
-    assert sys.modules["llmbench_scorer_scoring"].calls == ["Rhine", "Po"]
+    assert scoring._modules[str(scorers)].calls == ["Rhine", "Po"]
 
 
 def test_a_function_of_a_module(monkeypatch: pytest.MonkeyPatch, scorers: Path) -> None:
@@ -81,12 +90,18 @@ def test_a_function_of_a_module(monkeypatch: pytest.MonkeyPatch, scorers: Path) 
     assert scoring(strict, "Rhine") == 1.0
 
 
+def test_numpy_s_truth_is_truth(scorers: Path) -> None:
+    assert Scoring()(prompt("python", None, f"{scorers}:numpy_bool"), "x") == 1.0
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
         ("broken", "broken raised ZeroDivisionError: division by zero"),
         ("beyond", "beyond returned 3; return True, False, or a number from 0 to 1"),
         ("nan", "nan returned nan; return True"),
+        ("text", "text returned '1'; return True"),
+        ("none", "none returned None; return True"),
     ],
 )
 def test_a_function_that_fails_is_named(scorers: Path, name: str, said: str) -> None:
@@ -98,7 +113,7 @@ def test_a_function_that_fails_is_named(scorers: Path, name: str, said: str) -> 
     ("scorer", "said"),
     [
         ("{folder}/none.py:share", "there is no .*none.py; correct it"),
-        ("{folder}/scoring.py:none", r"has no none\(text, prompt\)"),
+        ("{folder}/scoring.py:absent", r"has no absent\(text, prompt\)"),
         ("{folder}/scoring.py:nothing", r"has no nothing\(text, prompt\)"),
         ("{folder}/wrong.py:share", "can't be imported: SyntaxError"),
         ("no.such.module:share", "can't be imported: ModuleNotFoundError: No module named 'no'"),
@@ -141,10 +156,11 @@ def test_code_that_can_t_be_shut_in_is_said_at_the_start(monkeypatch: pytest.Mon
     [
         ("x = 1", "x = 1"),
         ("```python\nx = 1\n```", "x = 1\n"),
-        ("Text\n```\nx = 1\n```\nand\n```py\ny = 2\n```", "x = 1\n\ny = 2\n"),
+        ("```py\nx = 1\n```\nand\n```py\ny = 2\n```", "x = 1\n\ny = 2\n"),
         ("```bash\npip install x\n```\n```python\nx = 1\n```", "x = 1\n"),
         ("```python\nx = 1", "x = 1"),
         ("```python title=a.py\nx = '``'\n```", "x = '``'\n"),
+        ("```\n$ run\n```\n```python\nx = 1\n```", "x = 1\n"),
         ("```json\n{}\n```", "```json\n{}\n```"),
         ("- so:\n  ```python\n  x = 1\n  ```", "x = 1\n"),
     ],

@@ -189,3 +189,14 @@ def test_a_wider_tolerance_never_regresses_what_a_narrower_one_did_not(
 @given(st.sampled_from(list(CATALOGUE.values())), positive)
 def test_no_change_is_ok_for_every_metric(metric, value):
     assert kind(metric, value, [value]) is OK
+
+
+def test_a_floor_holds_both_ways_for_what_repeats_exactly():
+    length = CATALOGUE["length_change"]
+    for before, now, kind in (
+        (0.02, 0.11, VerdictKind.OK),
+        (0.02, 0.13, VerdictKind.REGRESSED),
+        (0.11, 0.02, VerdictKind.OK),
+        (0.13, 0.02, VerdictKind.IMPROVED),
+    ):
+        assert compare(length, now, [before], None).kind is kind

@@ -24,7 +24,7 @@ from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.domain.trace import EngineTimings, FinishReason, ReportedMemory
 from pytest_llmbench.engines.loopback import is_loopback, processes_listening
 from pytest_llmbench.engines.ollama.address import server_address
-from pytest_llmbench.engines.ollama.answers import Chunk, Shown, Told
+from pytest_llmbench.engines.ollama.answers import Chunk, Shown, Token, Told
 from pytest_llmbench.engines.ollama.client import Client, ServerProblem, raised_as
 from pytest_llmbench.engines.ollama.cold import ColdRounds
 from pytest_llmbench.engines.ollama.facts import check_usable, model_facts
@@ -119,11 +119,8 @@ class OllamaEngine:
         body |= {"logprobs": True, "top_logprobs": _TOP}
         with raised_as(CaseError):
             told = self._client.post(request.path, body, Told)
-        places = [
-            {each.token: each.logprob for each in (place, *(place.top_logprobs or ()))}
-            for place in told.logprobs or ()
-        ]
-        return tuple(Position(logprobs=place) for place in places) or None
+        found = (Position.of(_tokens(place)) for place in told.logprobs or ())
+        return tuple(place for place in found if place is not None) or None
 
     def _body(self, request: Request, parameters: Parameters) -> dict[str, object]:
         return {
@@ -249,6 +246,13 @@ class OllamaEngine:
             output_tokens=last.eval_count or None,
             timings=_timings(last, tokens - (cached or 0)),
         )
+
+
+def _tokens(place: Token) -> list[tuple[str, float]]:
+    """Return the most probable tokens of *place*, its own among them."""
+    told = [(each.token, each.logprob) for each in place.top_logprobs or ()]
+    own = place.token, place.logprob
+    return told if own in told else [own, *told]
 
 
 def _chunk(line: bytes) -> Chunk:

@@ -35,27 +35,31 @@ def positions_in(answer: Mapping[str, object], *, raw: bool) -> tuple[Position, 
     choice = next(iter(objects_in(answer.get("choices"))), {})
     told = choice.get("logprobs")
     places = list(_places(told)) if isinstance(told, dict) else []
-    places = [place for place in places if place]
-    if not places:
-        return None
     if raw:
-        spaced = any(SPACE in token for place in places for token in place)
-        places = [{_read(token, spaced=spaced): p for token, p in each.items()} for each in places]
-    return tuple(Position(logprobs=place) for place in places)
+        spaced = any(SPACE in token for place in places for token, _ in place)
+        places = [[(_read(token, spaced=spaced), p) for token, p in each] for each in places]
+    found = (Position.of(place) for place in places)
+    return tuple(place for place in found if place is not None) or None
 
 
-def _places(told: Mapping[str, object]) -> Iterator[dict[str, float]]:
+def _places(told: Mapping[str, object]) -> Iterator[list[tuple[str, float]]]:
     """Yield each place: a chat has ``content``, a plain completion ``top_logprobs`` alone."""
     for place in objects_in(told.get("content")):
-        tokens = (place, *objects_in(place.get("top_logprobs")))
-        yield {
-            str(token["token"]): float(token["logprob"])  # type: ignore[arg-type]  # checked
+        tokens = list(objects_in(place.get("top_logprobs")))
+        if all((token.get("token"), token.get("logprob")) != _own(place) for token in tokens):
+            tokens.insert(0, place)
+        yield [
+            (str(token["token"]), float(token["logprob"]))  # type: ignore[arg-type]  # checked
             for token in tokens
             if "token" in token and isinstance(token.get("logprob"), int | float)
-        }
+        ]
     if "content" not in told:
         for place in objects_in(told.get("top_logprobs")):
-            yield {text: float(p) for text, p in place.items() if isinstance(p, int | float)}
+            yield [(text, float(p)) for text, p in place.items() if isinstance(p, int | float)]
+
+
+def _own(place: Mapping[str, object]) -> tuple[object, object]:
+    return place.get("token"), place.get("logprob")
 
 
 def _read(token: str, *, spaced: bool) -> str:

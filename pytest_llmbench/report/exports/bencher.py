@@ -12,7 +12,7 @@ from typing import Final
 
 from pytest_llmbench.metrics.described import described
 from pytest_llmbench.report.exports.headline import headline, subjects
-from pytest_llmbench.report.exports.results import Results, Value
+from pytest_llmbench.report.results import Results, Value
 
 LONGEST_NAME: Final = 1024
 _DIGITS: Final = 16

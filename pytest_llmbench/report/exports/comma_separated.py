@@ -19,7 +19,7 @@ from typing import Final
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.metrics.described import described
 from pytest_llmbench.report.exports.kinds import better
-from pytest_llmbench.report.exports.results import CaseResult, Results, Said, Value
+from pytest_llmbench.report.results import CaseResult, Results, Said, Value
 from pytest_llmbench.report.text import one_line
 from pytest_llmbench.verdict.outcome import worst_of
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pytest_llmbench.metrics.described import described
 from pytest_llmbench.report.exports.headline import headline, subjects
 from pytest_llmbench.report.exports.kinds import better
-from pytest_llmbench.report.exports.results import Results, Value
+from pytest_llmbench.report.results import Results, Value
 
 
 def render_smaller(results: Results) -> str:

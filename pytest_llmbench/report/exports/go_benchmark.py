@@ -15,7 +15,7 @@ from typing import Final
 
 from pytest_llmbench.domain.metric import CATALOGUE, Kind
 from pytest_llmbench.report.exports.headline import headline
-from pytest_llmbench.report.exports.results import CaseResult, Results, Value
+from pytest_llmbench.report.results import CaseResult, Results, Value
 from pytest_llmbench.report.text import one_line
 
 _UNITS: Final = {

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from pytest_llmbench.domain.metric import CATALOGUE
-from pytest_llmbench.report.exports.results import Results, Value
+from pytest_llmbench.report.results import Results, Value
 from pytest_llmbench.report.text import one_line
 
 _ASKED_FOR: Final = frozenset({"latency_s", "decode_tps", "output_tps", "load_s"})

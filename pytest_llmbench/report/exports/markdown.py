@@ -10,6 +10,7 @@ from typing import Final
 
 from pytest_llmbench.report.exports.markdown_details import every_case, examples, surroundings
 from pytest_llmbench.report.exports.markdown_fit import fitted
+from pytest_llmbench.report.exports.markdown_spread import spread
 from pytest_llmbench.report.exports.markdown_tables import (
     by_length,
     by_task,
@@ -17,11 +18,10 @@ from pytest_llmbench.report.exports.markdown_tables import (
     drift,
     life,
     performance,
-    spread,
 )
 from pytest_llmbench.report.exports.markdown_text import code
 from pytest_llmbench.report.exports.markdown_verdicts import heading, verdicts
-from pytest_llmbench.report.exports.results import Results
+from pytest_llmbench.report.results import Results
 from pytest_llmbench.verdict.words import plural
 
 COMMENT: Final = 65_536
@@ -49,4 +49,6 @@ def render(results: Results, *, limit: int = COMMENT) -> str:
 def _head(results: Results) -> str:
     counts = [plural(len(results.variants), "variant"), plural(len(results.cases), "case")]
     reference = "" if results.reference is None else f", reference {code(results.reference)}"
-    return f"## {heading(results)}\n\n{', '.join(counts)}{reference}\n"
+    asked = results.invocation
+    against = "" if asked is None else f"; {code(asked.compared_with)}"
+    return f"## {heading(results)}\n\n{', '.join(counts)}{reference}{against}\n"

@@ -18,7 +18,7 @@ from pytest_llmbench.report.exports.markdown_text import (
     row,
     table,
 )
-from pytest_llmbench.report.exports.results import CaseResult, Results
+from pytest_llmbench.report.results import CaseResult, Results
 from pytest_llmbench.units import format_amount
 
 _SHOWN: Final = (

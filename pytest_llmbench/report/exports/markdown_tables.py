@@ -1,4 +1,4 @@
-"""The tables of a Markdown report: variants, tasks, lengths, temperatures, memory, drift, rounds.
+"""The tables of a Markdown report: variants, tasks, lengths, temperatures, memory, drift.
 
 Drawing only: numbers come from :mod:`pytest_llmbench.report.rows` and from
 :mod:`pytest_llmbench.metrics`.
@@ -6,7 +6,7 @@ Drawing only: numbers come from :mod:`pytest_llmbench.report.rows` and from
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from pytest_llmbench.domain.case import Parameters
 from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.similarity import SIMILARITY
-from pytest_llmbench.metrics.described import Described, described
+from pytest_llmbench.metrics.described import described
 from pytest_llmbench.report.columns import columns_named
 from pytest_llmbench.report.exports.markdown_fit import Section
 from pytest_llmbench.report.exports.markdown_text import (
@@ -26,10 +26,10 @@ from pytest_llmbench.report.exports.markdown_text import (
     table,
 )
 from pytest_llmbench.report.exports.result_rows import result_rows
-from pytest_llmbench.report.exports.results import CaseResult, Results, VariantResult
 from pytest_llmbench.report.precision import precision_of
+from pytest_llmbench.report.results import Results, VariantResult
 from pytest_llmbench.report.rows import GROUPINGS, Row
-from pytest_llmbench.units import Unit, format_amount, format_percent
+from pytest_llmbench.units import format_amount, format_percent
 
 _PERFORMANCE: Final = (
     "verdict",
@@ -156,46 +156,6 @@ def by_length(results: Results) -> Section | None:
 def by_temperature(results: Results) -> Section | None:
     """Return speed by temperature; ``None`` where no suite has several."""
     return _swept(results, "By temperature", "temperature", lambda p: f"{p.temperature:g}")
-
-
-def spread(results: Results) -> Section | None:
-    """Return how latency and throughput vary over all rounds of all cases of a variant."""
-    body = []
-    for name in dict.fromkeys(case.variant for case in results.cases):
-        cases = [case for case in results.cases if case.variant == name]
-        latency, rate = _rounds(cases, "latency_s"), _rounds(cases, "output_tps")
-        if latency is not None:
-            cells = (*_varied(latency, "s"), *_varied(rate, "tok/s"))
-            body.append(row((code_cell(name), str(len(latency.values)), *cells)))
-    if not body:
-        return None
-    each = ("mean", "deviation", "range")
-    headings = ("variant", "rounds", *(f"{what} {word}" for what in _VARIED for word in each))
-    said = "Of all timed rounds, those that other work disturbed among them."
-    return Section(
-        title="Spread over rounds",
-        lead=(said, "", *table(headings, (False, *_all(headings[1:])))),
-        body=(*body,),
-    )
-
-
-_VARIED: Final = ("latency", "output tok/s")
-
-
-def _rounds(cases: Iterable[CaseResult], metric: str) -> Described | None:
-    return described(
-        value for case in cases if metric in case.metrics for value in case.metrics[metric].rounds
-    )
-
-
-def _varied(found: Described | None, unit: Unit) -> tuple[str, str, str]:
-    if found is None:
-        return (ABSENT,) * 3
-    mean, deviation, low, high = (
-        format_amount(value, "count" if unit == "tok/s" else unit)
-        for value in (found.mean, found.deviation, found.lowest, found.highest)
-    )
-    return number(mean), number(deviation), number(f"{low} – {high}")
 
 
 def _swept(

@@ -9,39 +9,41 @@ from typing import Final
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.report.exports.markdown_fit import Section
 from pytest_llmbench.report.exports.markdown_text import code
-from pytest_llmbench.report.exports.results import Results, Said
-from pytest_llmbench.report.spoken import Spoken, all_new, failed, folded
+from pytest_llmbench.report.results import Results, Said
+from pytest_llmbench.report.spoken import Spoken, all_new, failed, folded, spoken, to_type
 from pytest_llmbench.verdict.outcome import SEVERITY
 from pytest_llmbench.verdict.words import plural
 
 _MOST_LINES: Final = 20
 _MOST_WARNINGS: Final = 10
+_MOST_CAUSES: Final = 5
 
 
 def heading(results: Results) -> str:
     """Return ``llmbench: 2 regressed, 51 ok``."""
-    counted = Counter(each.kind for each in _spoken(results))
+    counted = Counter(each.kind for each in _said(results))
     kinds = ", ".join(f"{counted[kind]} {kind}" for kind in SEVERITY if counted[kind])
     return f"llmbench: {kinds or 'nothing was judged'}"
 
 
 def verdicts(results: Results) -> Section:
     """Return every verdict that is not ok, worst first, the same thing of many as one line."""
-    spoken = tuple(_spoken(results))
-    nothing_compared = all_new(spoken)
+    said = tuple(_said(results))
+    nothing_compared = all_new(said)
     body: list[str] = []
     for kind in SEVERITY:
         if kind is VerdictKind.OK or (nothing_compared and kind is VerdictKind.NEW):
             continue
-        body += _of_kind(kind, [each for each in spoken if each.kind is kind])
+        body += _of_kind(kind, [each for each in said if each.kind is kind])
     if nothing_compared:
         body.append("Nothing was compared: there is no baseline of any of this yet.")
     body += _skipped(results)
     body += _warnings(results)
+    body += (f"{line[0].upper()}{line[1:]}." for line in to_type(said))
     return Section(title="Verdicts", body=tuple(body or ("All is well.",)))
 
 
-def _spoken(results: Results) -> Iterator[Spoken]:
+def _said(results: Results) -> Iterator[Spoken]:
     for case in results.cases:
         yield from _about("case", case.id, case.verdicts, case.error)
     for name, variant in results.variants.items():
@@ -60,15 +62,14 @@ def _about(noun: str, name: str, said: Sequence[Said], error: str | None) -> Ite
     if error is not None and not said:
         yield failed(noun, name, error)
     for each in said:
-        yield Spoken(
-            noun=noun, name=name, metric=each.metric, kind=each.kind, sentence=each.sentence
-        )
+        yield spoken(noun, name, each.metric, each.kind, each.sentence, each.evidence)
 
 
-def _of_kind(kind: VerdictKind, spoken: Sequence[Spoken]) -> Iterator[str]:
-    groups = list(folded(spoken))
-    shown = [f"{code(group[0].line)}{_others(group)}" for group in groups[:_MOST_LINES]]
-    if rest := len(spoken) - sum(map(len, groups[:_MOST_LINES])):
+def _of_kind(kind: VerdictKind, said: Sequence[Spoken]) -> Iterator[str]:
+    """Yield the word, then its sentences as a list, with what else had changed."""
+    groups = list(folded(said))[:_MOST_LINES]
+    shown = [f"{code(group[0].line)}{_others(group)}{_causes(group[0])}" for group in groups]
+    if rest := len(said) - sum(map(len, groups)):
         shown.append(f"… and {rest} more")
     yield from _list(kind.value.capitalize(), shown)
 
@@ -76,6 +77,13 @@ def _of_kind(kind: VerdictKind, spoken: Sequence[Spoken]) -> Iterator[str]:
 def _others(group: Sequence[Spoken]) -> str:
     more = len(group) - 1
     return f" and {plural(more, f'other {group[0].noun}')} likewise" if more else ""
+
+
+def _causes(each: Spoken) -> str:
+    """Return what else had changed, where the evidence says so."""
+    causes = ", ".join(map(code, each.causes[:_MOST_CAUSES]))
+    more = len(each.causes) - _MOST_CAUSES
+    return f" (changed: {causes}{f' and {more} more' if more > 0 else ''})" if causes else ""
 
 
 def _list(word: str, items: Sequence[str]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from typing import Final
 from pytest_llmbench.metrics.described import Described, described
 from pytest_llmbench.report.exports.headline import headline
 from pytest_llmbench.report.exports.kinds import kind_of
-from pytest_llmbench.report.exports.results import CaseResult, Results, VariantResult
+from pytest_llmbench.report.results import CaseResult, Results, VariantResult
 from pytest_llmbench.report.text import one_line
 
 FORMAT: Final = "5.3.1"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_llmbench.report.exports.results import Results
+    from pytest_llmbench.report.results import Results
 
 _HERE: Final = "pytest_llmbench.report.exports"
 
@@ -25,7 +25,7 @@ class Export:
         name: what ``llmbench export --format`` takes; the option is ``--llmbench-NAME``.
         what: what is written, as the help has it after "write ".
         module: the file of this package that writes it.
-        function: its function, which takes :class:`.results.Results` and returns the text.
+        function: its function, which takes the results of a session and returns the text.
     """
 
     name: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_llmbench.report.exports.kinds import kind_of
-from pytest_llmbench.report.exports.results import CaseResult, Results, VariantResult
+from pytest_llmbench.report.results import CaseResult, Results, VariantResult
 from pytest_llmbench.report.rows import Grouping, Lived, Row, Seen, rows
 
 

@@ -162,7 +162,7 @@ def _output(study: Study, case: CaseResult, group: Sequence[CaseResult], words: 
             for said in all_of(case)
             if said.kind is not VerdictKind.OK
         ),
-        error=None if case.error is None else plain(case.error),
+        error=None if case.error is None else plain(cut(case.error, LONGEST)),
         tags=case_tags(case),
     )
 

@@ -9,7 +9,7 @@ import msgspec
 from pytest_llmbench.domain.drift import Drift
 from pytest_llmbench.domain.record import Measured, Relative
 from pytest_llmbench.domain.verdict import VerdictKind
-from pytest_llmbench.report.exports.results import Results, session_results
+from pytest_llmbench.report.results import Results, session_results
 from tests.report.facts import HOSTILE, case, life, measured, ok, regressed, session, verdict
 
 FORMULA = "=HYPERLINK(\"http://x.invalid\";'a')"

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from pytest_llmbench.report.exports.bencher import LONGEST_NAME, render
-from pytest_llmbench.report.exports.results import session_results
+from pytest_llmbench.report.results import session_results
 from tests.report.exports.facts import results, rich
 from tests.report.facts import session
 

@@ -16,7 +16,7 @@ import pytest
 
 from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.report.exports.go_benchmark import render, unit_of
-from pytest_llmbench.report.exports.results import session_results
+from pytest_llmbench.report.results import session_results
 from tests.report.exports.facts import results, rich
 from tests.report.facts import life, session
 

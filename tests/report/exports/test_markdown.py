@@ -12,12 +12,13 @@ from cmarkgfm.cmark import Options
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_llmbench.domain.record import Invocation
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.report.exports.markdown import COMMENT, render
 from pytest_llmbench.report.exports.markdown_text import block, code, code_cell, row, table
-from pytest_llmbench.report.exports.results import session_results
+from pytest_llmbench.report.results import session_results
 from tests.report.exports.facts import MARKUP, full, results, rich
-from tests.report.facts import HOSTILE, case, example, life, new, ok, session, verdict
+from tests.report.facts import HOSTILE, case, example, life, new, ok, regressed, session, verdict
 
 OURS = {
     *("h2", "h3", "p", "ul", "li", "strong", "code", "pre", "details", "summary"),
@@ -166,6 +167,33 @@ def test_the_same_of_many_is_one_line() -> None:
     assert [line for line in lines if "but noise" in line] == [
         "- `exo-five/base-fp16-0-n64-t0: itl_s rose, but noise` and 8 other cases likewise"
     ]
+
+
+def test_what_else_changed_and_what_to_type_stand_with_a_regression() -> None:
+    text = render(session_results(session([case(regressed())])))
+    assert "(changed: `torch 2.12.0 -> 2.13.0`, `threads 4 -> 2`)" in text
+    assert "To accept what regressed, if on purpose, type pytest --llmbench --llmbench-no-" in text
+    assert "To accept" not in render(session_results(session([case(ok())])))
+
+
+def test_what_a_cause_says_is_code() -> None:
+    block = (("baseline", "3 ms"), *[("changed", f"{MARKUP} {number}") for number in range(9)])
+    said = verdict(VerdictKind.REGRESSED, "itl_s", "itl_s rose", block)
+    page = Page(render(session_results(session([case(said)]))))
+    assert page.tags <= OURS
+    assert "octocat" not in page.words
+    assert "and 4 more" in page.words
+
+
+def test_the_head_says_what_it_was_compared_with() -> None:
+    asked = Invocation(
+        command=("pytest",),
+        started_at="x",
+        ended_at="y",
+        compared_with="baseline 'main' (@octocat)",
+    )
+    told = msgspec.structs.replace(session_results(session([case(ok())])), invocation=asked)
+    assert "0 variants, 1 case; `baseline 'main' (@octocat)`\n" in render(told)
 
 
 def swept(**lists: tuple) -> str:

@@ -13,8 +13,9 @@ import pytest
 import pytest_benchmark
 from pytest_benchmark.stats import Stats
 
+from pytest_llmbench.domain.record import Invocation
 from pytest_llmbench.report.exports.pytest_benchmark import FORMAT, render
-from pytest_llmbench.report.exports.results import Invocation, session_results
+from pytest_llmbench.report.results import session_results
 from tests.report.exports.facts import results, rich
 from tests.report.facts import session
 
@@ -91,9 +92,13 @@ def test_the_top() -> None:
 
 
 def test_the_time_is_the_session_s_where_it_is_known() -> None:
-    told = msgspec.structs.replace(
-        results(), invocation=Invocation(ended_at="2025-05-06T07:08:09+00:00")
+    asked = Invocation(
+        command=("pytest", "--llmbench"),
+        started_at="2025-05-06T07:00:00+00:00",
+        ended_at="2025-05-06T07:08:09+00:00",
+        compared_with="nothing",
     )
+    told = msgspec.structs.replace(results(), invocation=asked)
     assert document(told)["datetime"] == "2025-05-06T07:08:09+00:00"
 
 

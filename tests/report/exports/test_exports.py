@@ -1,18 +1,16 @@
-"""The results file read back is what the session said."""
+"""Every export of a file is that of the session itself, and holds nothing that acts."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from pytest_llmbench.domain.verdict import VerdictKind
-from pytest_llmbench.errors import ConfigError
 from pytest_llmbench.report.exports.kinds import better, kind_of
 from pytest_llmbench.report.exports.registry import EXPORTS
-from pytest_llmbench.report.exports.results import read_results, session_results
 from pytest_llmbench.report.json_report import write_json
+from pytest_llmbench.report.results import read_results, session_results
 from tests.report.exports.facts import full, results
 from tests.report.facts import HOSTILE, case, session
 
@@ -44,48 +42,6 @@ def test_a_lone_surrogate_survives_the_file(tmp_path: Path) -> None:
     record = session([case(text=HOSTILE)])
     write_json(tmp_path / "out.json", record)
     assert read_results(tmp_path / "out.json").cases[0].text == HOSTILE
-
-
-def test_fields_that_a_later_version_adds_are_passed_over(tmp_path: Path) -> None:
-    path = tmp_path / "out.json"
-    write_json(path, full())
-    document = json.loads(path.read_text())
-    document["later"] = document["cases"][0]["later"] = 1
-    document["variants"]["int8"]["later"] = 1
-    path.write_text(json.dumps(document))
-    assert read_results(path) == results()
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("{", "is no JSON (*; name a file that pytest --llmbench --llmbench-json=PATH wrote"),
-        ("\xff", "is no JSON (*"),
-        ("[" * 100_000, "is no JSON (*"),
-        ("[]", "has no schema_version, so it is no record of a session; name *"),
-        ('{"schema_version": 99}', "has schema_version 99, and this pytest-llmbench reads *"),
-        ('{"schema_version": 1}', "is no record of a session: *missing*"),
-    ],
-    ids=["cut", "no text", "deep", "list", "newer", "empty"],
-)
-def test_what_is_no_results_file_is_one_sentence(
-    content: str, message: str, tmp_path: Path
-) -> None:
-    from fnmatch import fnmatchcase
-
-    path = tmp_path / "out.json"
-    path.write_bytes(content.encode("latin-1"))
-    with pytest.raises(ConfigError) as caught:
-        read_results(path)
-    escaped = message.replace("[", "[[]")
-    assert fnmatchcase(str(caught.value), f"{path} {escaped}"), caught.value
-
-
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"none\.json can't be read: No such file"):
-        read_results(tmp_path / "none.json")
-    with pytest.raises(ConfigError, match="can't be read: Is a directory"):
-        read_results(tmp_path)
 
 
 def test_the_worst_that_was_said() -> None:
