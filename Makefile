@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 
-.PHONY: demo forms engines test lint schema
+.PHONY: demo forms engines studies test lint schema
 
 demo: .venv/demo
 	cd examples/demo && ../../.venv/bin/pytest --llmbench
@@ -14,6 +14,10 @@ forms: .venv/ready
 
 engines: forms
 	cd examples/every_engine && ../../.venv/bin/pytest --llmbench
+
+# The stand-ins of the five studies; their reports go into examples/*/report/.
+studies: .venv/ready
+	.venv/bin/python examples/studies.py
 
 test: .venv/ready
 	.venv/bin/pytest

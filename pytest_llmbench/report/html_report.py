@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_llmbench.report.figures import all_figures
 from pytest_llmbench.report.files import write_file
 from pytest_llmbench.report.page import outputs, surroundings, tables
+from pytest_llmbench.report.page.compared import compared_table
 from pytest_llmbench.report.page.findings import case_tags, overview
 from pytest_llmbench.report.palette import DAY, NIGHT, SIGNS, Theme, variables
 from pytest_llmbench.report.results import Study
@@ -109,6 +110,7 @@ def html_text(study: Study) -> str:
         case_columns=tables.case_columns(study),
         cases=tables.case_lines(study),
         sessions_facts=surroundings.session_facts(study),
+        compared_variants=compared_table(study),
         variants=surroundings.variant_facts(study),
     )
     return rendered

@@ -210,6 +210,27 @@ def test_the_life_goes_up_and_down_again(whole) -> None:
     }
     assert list(life_of) == ["before", "loaded", "peak", "freed"]
     assert life_of["before"] < life_of["freed"] < life_of["loaded"] < life_of["peak"]
+    assert "increase" not in life_of
+
+
+def test_tables_of_lives_say_the_increase_and_the_sum(whole) -> None:
+    process, times = whole["memory-life-process"].table, whole["life-times"].table
+    assert process.headings == ("variant", "before", "loaded", "peak", "freed", "increase")
+    assert process.lines[0].cells[-1] == "510 MiB"
+    assert times.headings == ("variant", "start", "load", "first generation", "free", "in all")
+    assert times.lines[0].cells[1:3] == ("4.1 s", "2.9 s")
+    assert times.lines[0].cells[-1].startswith("7.4")
+
+
+def test_no_sum_is_told_of_what_is_not_whole() -> None:
+    variant = life("a")
+    only = {"load_s": variant.record.life_cycle["load_s"]}
+    variant = msgspec.structs.replace(
+        variant, record=msgspec.structs.replace(variant.record, life_cycle=only)
+    )
+    figures = all_figures(read(session(variants=[variant])))
+    figure = next(each for each in figures if each.name == "life-times")
+    assert figure.table.headings == ("variant", "load")
 
 
 @pytest.mark.engine("report")

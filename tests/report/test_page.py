@@ -7,6 +7,7 @@ import msgspec
 from pytest_llmbench.domain.record import Environment, Invocation
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.report.json_report import session_document
+from pytest_llmbench.report.page.compared import compared_table
 from pytest_llmbench.report.page.findings import findings, overview
 from pytest_llmbench.report.page.outputs import LONGEST, examples, questions
 from pytest_llmbench.report.page.surroundings import session_facts, variant_facts
@@ -187,7 +188,8 @@ def test_columns_are_those_that_any_case_has() -> None:
     whole = study(prompts=1, rounds=2)
     headings = [heading for heading, _ in case_columns(whole)]
     assert headings == [
-        "TTFT", "ITL", "output", "latency", "RSS peak", "device peak", "score", "KL", "cosine",
+        "TTFT", "ITL", "output", "latency", "tokens", "RSS peak", "device peak", "score", "KL",
+        "cosine",
     ]  # fmt: skip
     assert all(len(line.numbers) == len(headings) for line in case_lines(whole))
     bare = read(session(cases=[case(metrics={"ttft_s": 0.5})]))
@@ -215,6 +217,25 @@ def test_a_life_is_told_in_full() -> None:
     assert lines["device_after_load_bytes"][-1] == "–"
     assert lines["flips"] == ("–", "3", "3", "3")
     assert life_table(read(session())) is None
+
+
+def test_what_was_compared_is_one_table() -> None:
+    table = compared_table(study(prompts=1, rounds=1))
+    assert table.headings == ("variant", "engine", "model", "precision", "runs on")
+    assert table.words == len(table.headings)
+    assert [line.cells for line in table.lines][2:] == [
+        ("nf4", "transformers", "models/tinyllama", "nf4", "cuda:0"),
+        ("gguf-q4_0", "llama-cpp", "models/tinyllama", "gguf-q4_0", "cpu"),
+    ]
+    assert compared_table(read(session())) is None
+
+
+def test_what_was_compared_may_have_an_adapter_or_not_be_loaded() -> None:
+    broken = life("broken", error="no model", loaded=False)
+    record = msgspec.structs.replace(broken.record, config={"engine": "mlx", "adapter": "a\x1b"})
+    table = compared_table(read(session(variants=[msgspec.structs.replace(broken, record=record)])))
+    assert table.headings == ("variant", "engine", "model", "adapter", "precision", "runs on")
+    assert table.lines[0].cells == ("broken", "mlx", "–", "a\\x1b", "–", "–")
 
 
 def commands(context, words=("pytest", "--llmbench", "-k", "a b")):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.similarity import SIMILARITY
 from pytest_llmbench.report.exports.kinds import kind_of
 from pytest_llmbench.report.exports.markdown_fit import Section
 from pytest_llmbench.report.exports.markdown_text import (
@@ -20,7 +21,18 @@ from pytest_llmbench.report.exports.markdown_text import (
 from pytest_llmbench.report.results import CaseResult, Results
 from pytest_llmbench.units import format_amount
 
-_SHOWN: Final = ("ttft_s", "decode_tps", "latency_s", "rss_peak_bytes", "score", "kl_mean")
+_SHOWN: Final = (
+    "ttft_s",
+    "decode_tps",
+    "output_tps",
+    "output_tokens",
+    "latency_s",
+    "rss_peak_bytes",
+    "device_alloc_peak_bytes",
+    "score",
+    "kl_mean",
+    SIMILARITY,
+)
 
 
 def every_case(results: Results) -> Section | None:

@@ -26,6 +26,7 @@ from pytest_llmbench.report.exports.markdown_text import (
     table,
 )
 from pytest_llmbench.report.exports.result_rows import result_rows
+from pytest_llmbench.report.precision import precision_of
 from pytest_llmbench.report.results import Results, VariantResult
 from pytest_llmbench.report.rows import GROUPINGS, Row
 from pytest_llmbench.units import format_amount, format_percent
@@ -47,7 +48,6 @@ _PERFORMANCE: Final = (
 """What pages show of a wide table without scrolling comes first."""
 
 _OF_LENGTH: Final = ("ttft_s", "latency_s", "decode_tps", "output_tps", "cases")
-_PRECISION: Final = ("quantization", "dtype")
 _LIFE: Final = (
     ("loading", "load_s"),
     ("cold first generation", "first_generate_s"),
@@ -207,8 +207,8 @@ def _facts(results: Results) -> Callable[[str], tuple[str, str]]:
 
 
 def _precision(variant: VariantResult) -> str:
-    identity = {} if variant.facts is None else variant.facts.identity
-    return next((code_cell(identity[key]) for key in _PRECISION if key in identity), ABSENT)
+    found = None if variant.facts is None else precision_of(variant.facts.identity)
+    return ABSENT if found is None else code_cell(found)
 
 
 def _names(each: Row, count: int) -> tuple[str, ...]:

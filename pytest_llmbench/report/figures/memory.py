@@ -105,12 +105,13 @@ def _moments(study: Study, place: str) -> Figure:
     divisor, unit = _scale(amounts)
     return dataclasses.replace(
         figure,
-        caption="Before the model is loaded, loaded, at its highest, and freed again. "
+        caption="Before the model is loaded, loaded, at its highest, and freed again. The increase "
+        "in the table is from before to loaded. "
         + ("All programs count, so it is never judged." if place == "system" else ""),
         says=_said(amounts, "peak"),
         rows=_rows(amounts, divisor, "moment"),
         draw=partial(charts.moments, title=f"memory ({unit})"),
-        table=_table(amounts, charts.MOMENTS, format_bytes),
+        table=_table(_with_rise(amounts), (*charts.MOMENTS, "increase"), format_bytes),
     )
 
 
@@ -131,12 +132,30 @@ def _phases(study: Study) -> Figure:
     return dataclasses.replace(
         figure,
         caption="From the start of a process to its libraries being there, loading the model, the "
-        "cold first generation, and freeing it.",
+        "cold first generation, and freeing it: in all, what one short answer takes from nothing.",
         says=_said(amounts, "load", shown=format_seconds),
         rows=_rows(amounts, divisor, "part", shown=format_seconds, order=tuple(PHASES)),
         draw=partial(charts.phases, title=f"time ({unit})"),
-        table=_table(amounts, tuple(PHASES), format_seconds),
+        table=_table(_with_sum(amounts), (*PHASES, "in all"), format_seconds),
     )
+
+
+def _with_rise(amounts: Amounts) -> Amounts:
+    """Return *amounts*, and by how much loading the model raised each."""
+    return {
+        variant: found | {"increase": found["loaded"] - found["before"]}
+        if {"before", "loaded"} <= found.keys()
+        else found
+        for variant, found in amounts.items()
+    }
+
+
+def _with_sum(amounts: Amounts) -> Amounts:
+    """Return *amounts*, and what all parts take together where each of them is known."""
+    return {
+        variant: found | {"in all": sum(found.values())} if found.keys() == PHASES.keys() else found
+        for variant, found in amounts.items()
+    }
 
 
 def _of_lives(study: Study, metrics: Mapping[str, str]) -> Amounts:

@@ -89,6 +89,8 @@ _COLUMNS: Final = (
             shown=_rate),
     _Column(heading="latency", title="start to last token", value=_of("latency_s"),
             shown=format_seconds),
+    _Column(heading="tokens", title="output tokens", value=_of("output_tokens"),
+            shown="{:g}".format),
     _Column(heading="RSS peak", title="peak of resident memory", value=_of("rss_peak_bytes"),
             shown=format_bytes),
     _Column(heading="device peak", title="peak of device memory",

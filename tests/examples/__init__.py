@@ -1,0 +1,1 @@
+"""What is in examples/ does what its pages say."""
