@@ -77,8 +77,10 @@ def _rows(results: Results) -> Iterator[dict[str, _Cell]]:
         subject = _subject(case)
         yield from _of(subject, case.metrics, case.verdicts, case.error, case)
     for name, variant in results.variants.items():
-        why = variant.error or variant.skipped
-        yield from _of({"variant": name}, variant.life_cycle, variant.verdicts, why)
+        if variant.skipped is not None:
+            yield {"variant": name, "verdict": "skipped", "error": variant.skipped}
+            continue
+        yield from _of({"variant": name}, variant.life_cycle, variant.verdicts, variant.error)
 
 
 def _subject(case: CaseResult) -> dict[str, _Cell]:
@@ -104,7 +106,8 @@ def _of(
     """Yield a line for each metric; one without a metric where there is only an error to tell."""
     for name, measured in metrics.items():
         line = {**subject, "metric": name, "unit": measured.unit, "better": better(name)}
-        line |= {"value": measured.value, "verdict": _verdict(verdicts, name), "error": error}
+        kind = VerdictKind.ERROR.value if error is not None else _verdict(verdicts, name)
+        line |= {"value": measured.value, "verdict": kind, "error": error}
         yield line | _spread(measured) | ({} if case is None else _relative(case, name))
     if error is not None and not metrics:
         yield {**subject, "verdict": VerdictKind.ERROR.value, "error": error}

@@ -36,11 +36,17 @@ def verdicts(results: Results) -> Section:
             continue
         body += _of_kind(kind, [each for each in said if each.kind is kind])
     if nothing_compared:
-        body.append("Nothing was compared: there is no baseline of any of this yet.")
+        body.append("Nothing was compared: there is no baseline of any of this yet.\n")
     body += _skipped(results)
     body += _warnings(results)
     body += (f"{line[0].upper()}{line[1:]}." for line in to_type(said))
-    return Section(title="Verdicts", body=tuple(body or ("All is well.",)))
+    if not body:
+        body.append("All is well." if said else _nothing(results))
+    return Section(title="Verdicts", body=tuple(body))
+
+
+def _nothing(results: Results) -> str:
+    return "Nothing was judged." if results.cases else "Nothing was measured."
 
 
 def _said(results: Results) -> Iterator[Spoken]:

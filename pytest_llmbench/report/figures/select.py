@@ -26,14 +26,19 @@ def values(cases: Iterable[CaseResult], metric: str) -> list[float]:
 
 
 def rounds(cases: Iterable[CaseResult], metric: str) -> list[float]:
-    """Return *metric* of every round of the cases that have it."""
-    return [
-        value
+    """Return *metric* of rounds of the cases that have it, of each case equally many.
+
+    These are its last ones, as many as the case with the fewest has: rounds that something else
+    disturbed are repeated at the end, and a case that was disturbed often shall not count for more.
+    """
+    each = [
+        [v for v in case.metrics[metric].rounds if v is not None and math.isfinite(v)]
         for case in cases
         if metric in case.metrics
-        for value in case.metrics[metric].rounds
-        if value is not None and math.isfinite(value)
     ]
+    there = [several for several in each if several]
+    fewest = min(map(len, there), default=0)
+    return [value for several in there for value in several[-fewest:]]
 
 
 def median(several: Sequence[float]) -> float | None:

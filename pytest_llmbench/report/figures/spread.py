@@ -29,6 +29,7 @@ from pytest_llmbench.report.figures.select import (
 from pytest_llmbench.report.results import Study
 from pytest_llmbench.units import Unit, axis_scale, format_amount, format_percent, format_seconds
 
+_STEP_ERROR = 2 ** (1 / (2 * STEPS)) - 1
 _SHARES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 _COARSE: Final = {"rounds": 4, "gaps": 2}
 """Steps of the counted gaps that make one of a histogram: a bar is 19 % wide, or 9 %."""
@@ -70,8 +71,8 @@ def _spread(study: Study, measure: _Measure) -> Figure:
     divisor, unit = axis_scale([max(several) for several in found.values()], measure.unit)
     return dataclasses.replace(
         figure,
-        caption="All rounds of all cases: the mark is the median, the bar holds the middle half, "
-        "the line nine of ten.",
+        caption="Rounds of all cases, of each equally many: the mark is the median, the bar holds "
+        "the middle half, the line nine of ten.",
         says="; ".join(
             f"{name_of(variant)}: median {_amount(quantiles(several, [0.5])[0], measure)}"
             for variant, several in found.items()
@@ -167,7 +168,8 @@ def _histogram(
     return dataclasses.replace(
         figure,
         caption=f"Share of all {unit_of} by {what}; steps of equal ratio, so that twice as long is "
-        "equally far everywhere. What less than one in a thousand take is in the table only.",
+        "equally far everywhere. What less than one in a thousand take is in the table only, whose "
+        f"times are to within {format_percent(_STEP_ERROR)}.",
         says="; ".join(
             f"{name_of(variant)}: half within {format_seconds(quantile(counts, 0.5))}, 99 of 100 "
             f"within {format_seconds(quantile(counts, 0.99))}"
@@ -223,7 +225,7 @@ def _bars(
 
 
 def _quantile_table(found: Mapping[str, Mapping[int, int]], unit_of: str) -> Table:
-    shares = (0.05, 0.5, 0.9, 0.99, 1.0)
+    shares = (0.05, 0.5, 0.9, 0.99, 1.0)  # each to within half a step of the histogram
     return Table(
         headings=("variant", "5 %", "median", "90 %", "99 %", "most", unit_of),
         words=1,

@@ -89,7 +89,8 @@ def _figure(study: Study, sweep: _Sweep, measure: _Measure) -> Figure:
     )
     points = {
         (variant, at): several
-        for variant, cases in by_variant(varied(study, sweep.asked)).items()
+        for variant, every in by_variant(varied(study, sweep.asked)).items()
+        for cases in (_at_every_point(study, every, sweep, measure.metric),)
         for at in sorted({sweep.asked(case) for case in cases})
         if (several := rounds([c for c in cases if sweep.asked(c) == at], measure.metric))
     }
@@ -98,8 +99,8 @@ def _figure(study: Study, sweep: _Sweep, measure: _Measure) -> Figure:
     divisor, unit = axis_scale([max(several) for several in points.values()], measure.unit)
     return dataclasses.replace(
         figure,
-        caption="Median of all rounds; the band is from the 10th to the 90th percentile, over the "
-        "same questions at each point.",
+        caption="Median of the rounds, as many of each case; the band is from the 10th to the 90th "
+        "percentile, over the questions that were measured at every point.",
         says="; ".join(
             f"{name_of(variant)} at {at:g}: {_amount(quantiles(several, [0.5])[0], measure)}"
             for (variant, at), several in points.items()
@@ -108,6 +109,31 @@ def _figure(study: Study, sweep: _Sweep, measure: _Measure) -> Figure:
         draw=partial(charts.sweep, over=sweep.axis, title=f"{measure.name} ({unit})"),
         table=_table(points, sweep, measure),
     )
+
+
+def _at_every_point(
+    study: Study, cases: Sequence[CaseResult], sweep: _Sweep, metric: str
+) -> list[CaseResult]:
+    """Return those of a variant's *cases* whose question has *metric* wherever its suite asks it.
+
+    Where there is no such question, all of them.
+    """
+    points: dict[str, set[float]] = {}
+    for case in study.cases:
+        points.setdefault(case.suite, set()).add(sweep.asked(case))
+    having = [case for case in cases if case.value(metric) is not None]
+    at: dict[tuple[object, ...], set[float]] = {}
+    for case in having:
+        at.setdefault(_question(case, sweep), set()).add(sweep.asked(case))
+    whole = [case for case in having if at[_question(case, sweep)] == points[case.suite]]
+    return whole or having
+
+
+def _question(case: CaseResult, sweep: _Sweep) -> tuple[object, ...]:
+    """Return what *case* asks, whatever the swept parameter is."""
+    asked = case.parameters
+    others = (asked.max_new_tokens, asked.temperature, asked.seed)
+    return case.suite, case.prompt_id, *(v for v in others if v != sweep.asked(case))
 
 
 def _row(

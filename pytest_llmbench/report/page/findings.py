@@ -229,7 +229,8 @@ def _of_life(variant: str, said: Said) -> Sentence:
 def _headline(study: Study, found: Sequence[Finding]) -> str:
     """Return the outcome in one sentence."""
     failed = _variants(found, (VerdictKind.ERROR, VerdictKind.REGRESSED))
-    total = len({case.variant for case in study.cases} | set(study.variants))
+    there = {name for name, variant in study.variants.items() if variant.skipped is None}
+    total = len({case.variant for case in study.cases} | there)
     if failed:
         return f"{len(failed)} of {plural(total, 'variant')} {_verb(found)}: {', '.join(failed)}"
     if not study.cases:
@@ -244,7 +245,9 @@ def _headline(study: Study, found: Sequence[Finding]) -> str:
         return f"{plural(total, 'variant')} measured; there is no baseline to compare with yet"
     better = _variants(found, (VerdictKind.IMPROVED,))
     more = f"; better than before: {', '.join(better)}" if better else ""
-    return f"Nothing got worse{more}"
+    missing = sum(finding.kind is VerdictKind.MISSING for finding in found)
+    lacks = "; something of the baseline, or of a limit, was not measured" if missing else ""
+    return f"Nothing got worse{more}{lacks}"
 
 
 def _verb(found: Sequence[Finding]) -> str:

@@ -50,6 +50,7 @@
     const specification = specifications[name];
     entry.rows = specification.data.find((data) => data.name === "rows").values;
     if (entry.plot.clientWidth < NARROW) narrowed(specification);
+    specification.description = entry.plot.getAttribute("aria-label") ?? "";
     try {
       entry.view = new vega.View(vega.parse(specification), {
         renderer: "svg", container: entry.plot, hover: true, tooltip: tell,
@@ -83,7 +84,6 @@
     draw(next[0]);
     idle(drawNext);
   }
-  window.addEventListener("beforeprint", () => [...plots.keys()].forEach(draw));
 
   /* Filters: what has a property that is not chosen is hidden; what lacks the property stays. */
   const chosen = Object.fromEntries(DIMENSIONS.map((name) => [name, new Set()]));
@@ -128,6 +128,26 @@
     clear.hidden = !filtering();
     filters.classList.toggle("active", filtering());
   }
+
+  /* On paper: all of it, whatever was chosen, and nothing folded away that was found. */
+  let afterwards = null;
+  window.addEventListener("beforeprint", () => {
+    [...plots.keys()].forEach(draw);
+    const folded = all("details.more:not([open])");
+    const kept = DIMENSIONS.map((name) => [name, [...chosen[name]]]);
+    folded.forEach((each) => { each.open = true; });
+    DIMENSIONS.forEach((name) => chosen[name].clear());
+    applyFilters();
+    afterwards = () => {
+      folded.forEach((each) => { each.open = false; });
+      kept.forEach(([name, values]) => values.forEach((value) => chosen[name].add(value)));
+      applyFilters();
+    };
+  });
+  window.addEventListener("afterprint", () => {
+    afterwards?.();
+    afterwards = null;
+  });
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button");
