@@ -252,6 +252,33 @@ def test_it_can_be_printed(browser: Any, report: Path) -> None:
         assert found.page.locator("#ranking svg").is_visible()
 
 
+def test_a_drawn_chart_keeps_its_words(browser: Any, report: Path) -> None:
+    """Vega would put "Vega visualization" in their place, for whoever can't see it."""
+    script = "() => [...document.querySelectorAll('.plot')].map(e => e.ariaLabel)"
+    for found in open_page(browser, report.as_uri(), java_script_enabled=False):
+        written = found.page.locator(".plot").evaluate_all("e => e.map(one => one.ariaLabel)")
+    for found in open_page(browser, report.as_uri()):
+        found.page.wait_for_selector(DRAWN)
+        drawn = found.page.evaluate(script)
+        assert drawn == written
+        assert len(set(drawn)) == len(drawn), "each chart says its own"
+
+
+def test_paper_has_all_of_it_whatever_was_chosen(browser: Any, report: Path) -> None:
+    for found in open_page(browser, report.as_uri()):
+        found.page.wait_for_selector(DRAWN)
+        every, folded = found.shown("#all tbody tr"), found.count("details.more:not([open])")
+        found.choose("variant", next(iter(VARIANTS)))
+        few = found.shown("#all tbody tr")
+        assert 0 < few < every
+        found.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        assert found.shown("#all tbody tr") == every
+        assert found.count("details.more:not([open])") == 0
+        found.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+        assert found.shown("#all tbody tr") == few
+        assert found.count("details.more:not([open])") == folded
+
+
 def test_without_scripts_all_words_and_tables_are_there(browser: Any, report: Path) -> None:
     for found in open_page(browser, report.as_uri(), java_script_enabled=False):
         assert found.page.get_by_text("need JavaScript, which is off").is_visible()

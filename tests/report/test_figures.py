@@ -8,7 +8,8 @@ import pytest
 
 from pytest_llmbench.report.figures import all_figures
 from pytest_llmbench.report.figures.ranking import EVERYTHING, ranks
-from pytest_llmbench.report.figures.select import shared
+from pytest_llmbench.report.figures.select import rounds, shared
+from pytest_llmbench.report.figures.sweeps import sweep_figures
 from pytest_llmbench.report.json_report import session_document
 from pytest_llmbench.report.palette import DAY, PAGE
 from pytest_llmbench.report.results import results_of, study_of
@@ -266,3 +267,35 @@ def test_the_session_of_these_tests_is_a_valid_record() -> None:
 
     document = session_document(whole_session(prompts=1, rounds=2))
     assert not [*jsonschema.Draft202012Validator(results_schema()).iter_errors(document)]
+
+
+def test_every_case_counts_for_as_much() -> None:
+    """However often it was disturbed, and repeated."""
+    often = of_rounds(0.01, 0.01, 0.01, 0.01, 0.01, 0.01)
+    once = of_rounds(0.03, 0.03, 0.03)
+    assert rounds([often, once], "latency_s") == [0.01] * 3 + [0.03] * 3
+    assert rounds([of_rounds(0.09, 0.01, 0.01), of_rounds(0.02)], "latency_s") == [0.01, 0.02]
+    assert rounds([], "latency_s") == rounds([of_rounds()], "latency_s") == []
+
+
+def of_rounds(*values: float):
+    """A case with these latencies."""
+    one = study(rounds=1, grid=False, prompts=1).cases[0]
+    told = {"latency_s": msgspec.structs.replace(one.metrics["latency_s"], rounds=values)}
+    return msgspec.structs.replace(one, metrics=told)
+
+
+def test_a_sweep_is_over_questions_that_were_measured_at_every_point() -> None:
+    """Longer must not look faster because the slow ones failed there."""
+    whole = study()
+    broken = tuple(
+        msgspec.structs.replace(case, error="too long", metrics={})
+        if case.parameters.max_new_tokens == 256 and case.prompt_id == first
+        else case
+        for first in (next(c.prompt_id for c in whole.cases if c.parameters.max_new_tokens == 256),)
+        for case in whole.cases
+    )
+    changed = msgspec.structs.replace(whole, cases=broken)
+    found = {figure.name: figure for figure in sweep_figures(changed)}["latency-by-length"]
+    counts = {line.cells[1]: line.cells[-1] for line in found.table.lines}
+    assert len(set(counts.values())) == 1, "as many rounds at each point"

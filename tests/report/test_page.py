@@ -34,6 +34,13 @@ def unsure():
     return verdict(VerdictKind.INCONCLUSIVE, "itl_s")
 
 
+def test_what_was_not_run_is_in_the_headline() -> None:
+    gone = verdict("missing", "score", "score has a limit but was not measured")
+    assert headline(case(gone)) == (
+        "Nothing got worse; something of the baseline, or of a limit, was not measured"
+    )
+
+
 def test_the_headline_says_how_it_ended() -> None:
     assert headline() == "Nothing was measured"
     assert headline(case(ok())) == "Nothing got worse"

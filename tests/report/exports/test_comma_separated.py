@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmbench.report.exports.comma_separated import COLUMNS, defused, render
+from pytest_llmbench.report.results import session_results
 from tests.report.exports.facts import FORMULA, results
+from tests.report.facts import life, session
 
 TRIGGERS = "=+-@\t\r\uff1d\uff0b\uff0d\uff20"
 SEPARATORS = ",;|\t"
@@ -123,3 +126,13 @@ def test_a_defused_text_starts_no_formula_in_any_cell(text: str) -> None:
     for separator in SEPARATORS:
         (cells,) = csv.reader(io.StringIO(row.getvalue(), newline=""), delimiter=separator)
         assert not [cell for cell in cells if starts_a_formula(cell)]
+
+
+def test_what_was_skipped_is_no_error() -> None:
+    skipped = life("gone")
+    record = msgspec.structs.replace(skipped.record, skipped="its engine is not installed")
+    gone = msgspec.structs.replace(skipped, record=record)
+    text = render(session_results(session([], [gone])))
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert (row["variant"], row["verdict"]) == ("gone", "skipped")
+    assert row["error"] == "its engine is not installed"

@@ -246,3 +246,10 @@ def test_the_hostile_variant_has_its_row() -> None:
     page = Page(render(session_results(full())))
     assert [r for r in page.rows if r and r[0].startswith("=HYPERLINK")]
     assert any(MARKUP in text for text in page.code)
+
+
+def test_nothing_judged_is_not_well() -> None:
+    assert "Nothing was measured." in render(session_results(session([], [])))
+    unjudged = render(session_results(session([case()], [])))
+    assert "Nothing was judged." in unjudged
+    assert "All is well." not in unjudged
