@@ -31,9 +31,9 @@ from pairs import ROOT  # noqa: E402 — beside this folder
 from pytest_llmbench.config import read_builtin  # noqa: E402
 from pytest_llmbench.config.place import Place  # noqa: E402
 from pytest_llmbench.domain.case import Parameters  # noqa: E402
+from pytest_llmbench.domain.catalogue import CATALOGUE  # noqa: E402
 from pytest_llmbench.domain.drift import ForcedPass  # noqa: E402
 from pytest_llmbench.domain.gate import Gates  # noqa: E402
-from pytest_llmbench.domain.metric import CATALOGUE  # noqa: E402
 from pytest_llmbench.domain.similarity import Similarity  # noqa: E402
 from pytest_llmbench.domain.suite import Prompt  # noqa: E402
 from pytest_llmbench.domain.trace import Trace  # noqa: E402

@@ -30,7 +30,8 @@ from typing import Final
 import msgspec
 
 from pytest_llmbench.domain.baseline import Baseline, BaselineSession
-from pytest_llmbench.domain.metric import CATALOGUE, Kind
+from pytest_llmbench.domain.catalogue import CATALOGUE
+from pytest_llmbench.domain.metric import Kind
 from pytest_llmbench.domain.record import Readings
 from pytest_llmbench.errors import BaselineError
 

@@ -6,7 +6,8 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 
 from pytest_llmbench.domain.baseline import BaselineCase, BaselineSession, BaselineVariant
-from pytest_llmbench.domain.metric import CATALOGUE, Kind
+from pytest_llmbench.domain.catalogue import CATALOGUE
+from pytest_llmbench.domain.metric import Kind
 from pytest_llmbench.domain.record import (
     CaseRecord,
     Environment,

@@ -13,7 +13,8 @@ from pytest_llmbench.cli.output import column_widths, heading, say, say_table
 from pytest_llmbench.cli.show_baseline import absent_baseline, this_machine
 from pytest_llmbench.config.place import unknown
 from pytest_llmbench.domain.baseline import Baseline
-from pytest_llmbench.domain.metric import CATALOGUE, Kind, Metric
+from pytest_llmbench.domain.catalogue import CATALOGUE
+from pytest_llmbench.domain.metric import Kind, Metric
 from pytest_llmbench.errors import BaselineError, ConfigError
 from pytest_llmbench.report.files import write_file
 from pytest_llmbench.report.names import cells

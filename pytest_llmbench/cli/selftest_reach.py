@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from pytest_llmbench.config import Config
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.fact import Fact
-from pytest_llmbench.domain.metric import CATALOGUE, Metric
+from pytest_llmbench.domain.metric import Metric
 from pytest_llmbench.domain.record import CaseRecord
 from pytest_llmbench.verdict.compare import accepted_amounts
 from pytest_llmbench.verdict.context import Context

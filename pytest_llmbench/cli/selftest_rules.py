@@ -13,7 +13,8 @@ from enum import StrEnum
 from typing import Final
 
 from pytest_llmbench.cli.selftest_reach import SPEED, Reach
-from pytest_llmbench.domain.metric import CATALOGUE, Kind
+from pytest_llmbench.domain.catalogue import CATALOGUE
+from pytest_llmbench.domain.metric import Kind
 from pytest_llmbench.domain.record import JudgedCase, JudgedVariant, SessionRecord
 from pytest_llmbench.domain.verdict import Verdict, VerdictKind
 from pytest_llmbench.units import format_percent

@@ -10,7 +10,7 @@ from pytest_llmbench.baselines.store import Store
 from pytest_llmbench.cli.configuration import as_typed, baselines_folder, look_for_config
 from pytest_llmbench.cli.output import heading, say, say_table
 from pytest_llmbench.domain.baseline import Baseline, BaselineSession
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.engines import engines
 from pytest_llmbench.errors import BaselineError
 from pytest_llmbench.units import format_amount

@@ -18,8 +18,9 @@ from pytest_llmbench.cli.show_baseline import show_baseline
 from pytest_llmbench.config import check_variants
 from pytest_llmbench.config.load import builtin_suite
 from pytest_llmbench.config.place import Place, unknown
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.gate import Gates
-from pytest_llmbench.domain.metric import CATALOGUE, Kind, Metric
+from pytest_llmbench.domain.metric import Kind, Metric
 from pytest_llmbench.domain.suite import Prompt, Suite
 from pytest_llmbench.engines import engine_options
 from pytest_llmbench.errors import ConfigError

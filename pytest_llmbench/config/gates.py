@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Final, Literal, cast
 
 from pytest_llmbench.config.place import Place, unknown
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.gate import Gates, Limit, Operator, Tolerance
-from pytest_llmbench.domain.metric import CATALOGUE, Metric
+from pytest_llmbench.domain.metric import Metric
 from pytest_llmbench.units import example_amount, parse_amount
 
 _LIMIT: Final = re.compile(r"\s*(?P<operator><=|>=|==|<|>)\s*(?P<amount>.*\S)\s*")

@@ -6,7 +6,7 @@ import msgspec
 
 from pytest_llmbench.config.load import EngineOptions
 from pytest_llmbench.config.tables import ConfigTable, PromptTable, SuiteTable, VariantTable
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 
 
 def config_schema(engines: EngineOptions) -> dict[str, object]:

@@ -6,7 +6,8 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping
 
-from pytest_llmbench.domain.metric import CATALOGUE, Kind
+from pytest_llmbench.domain.catalogue import CATALOGUE
+from pytest_llmbench.domain.metric import Kind
 
 
 def across(name: str, values: Iterable[float | None]) -> float | None:

@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 from scipy import stats
 
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.record import Measured
 
 RIGHT: Final = 0.5

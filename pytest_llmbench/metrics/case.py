@@ -13,7 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from pytest_llmbench.domain.metric import CATALOGUE, Kind, Metric, Statistic
+from pytest_llmbench.domain.catalogue import CATALOGUE
+from pytest_llmbench.domain.metric import Kind, Metric, Statistic
 from pytest_llmbench.domain.record import Measured
 from pytest_llmbench.domain.suite import Prompt
 from pytest_llmbench.domain.trace import DeviceMemory, Memory, ReportedMemory, Round

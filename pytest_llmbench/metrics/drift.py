@@ -16,8 +16,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.drift import Drift, ForcedPass, Position
-from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import Measured
 from pytest_llmbench.domain.trace import Trace
 from pytest_llmbench.metrics.alike import first_difference

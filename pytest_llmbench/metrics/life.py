@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.record import Measured, ModelFacts
 from pytest_llmbench.domain.trace import HostMemory, Life, Memory
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pytest_llmbench.domain.metric import CATALOGUE, Kind, Metric, Statistic
+from pytest_llmbench.domain.catalogue import CATALOGUE
+from pytest_llmbench.domain.metric import Kind, Metric, Statistic
 from pytest_llmbench.domain.record import Relative
 from pytest_llmbench.domain.trace import Round
 from pytest_llmbench.metrics.case import (

@@ -8,7 +8,7 @@ from typing import Final
 
 from pytest_llmbench.config.place import unknown
 from pytest_llmbench.domain.baseline import Baseline
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.errors import ConfigError
 from pytest_llmbench.report.columns import HISTORY, columns_named, known_columns
 from pytest_llmbench.report.rows import GROUPINGS, Row

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from pytest_llmbench.domain.baseline import Baseline
-from pytest_llmbench.domain.metric import CATALOGUE, Metric
+from pytest_llmbench.domain.catalogue import CATALOGUE
+from pytest_llmbench.domain.metric import Metric
 from pytest_llmbench.domain.similarity import SIMILARITY
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.report.names import folded

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.verdict import Verdict
 from pytest_llmbench.metrics.faults import faults
 from pytest_llmbench.report.difference import changed_words, marked

@@ -14,8 +14,8 @@ from typing import Final
 
 import msgspec
 
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.drift import Drift
-from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import JudgedCase, JudgedVariant, Measured, SessionRecord
 from pytest_llmbench.domain.verdict import Verdict
 from pytest_llmbench.metrics.gaps import gaps

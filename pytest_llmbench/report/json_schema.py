@@ -6,7 +6,8 @@ import json
 from collections.abc import Collection
 from typing import Final, Literal, get_args
 
-from pytest_llmbench.domain.metric import CATALOGUE, Kind, Metric
+from pytest_llmbench.domain.catalogue import CATALOGUE
+from pytest_llmbench.domain.metric import Kind, Metric
 from pytest_llmbench.domain.suite import Length
 from pytest_llmbench.domain.trace import Arrivals, FinishReason
 from pytest_llmbench.domain.verdict import VerdictKind

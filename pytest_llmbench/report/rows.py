@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from pytest_llmbench.domain.case import Parameters
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.fact import Fact
-from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import JudgedCase, JudgedVariant, SessionRecord
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.metrics.across import across, quotients, together

@@ -16,8 +16,9 @@ from typing import Final
 import msgspec
 
 from pytest_llmbench.domain.case import Case
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.gate import Gates
-from pytest_llmbench.domain.metric import CATALOGUE, Kind
+from pytest_llmbench.domain.metric import Kind
 from pytest_llmbench.domain.record import CaseRecord, VariantRecord
 from pytest_llmbench.domain.verdict import Verdict, VerdictKind
 from pytest_llmbench.runner.bench import Bench

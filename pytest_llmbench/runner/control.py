@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from statistics import median
 from typing import Final
 
-from pytest_llmbench.domain.metric import CATALOGUE, Kind
+from pytest_llmbench.domain.catalogue import CATALOGUE
+from pytest_llmbench.domain.metric import Kind
 from pytest_llmbench.domain.record import CaseRecord
 from pytest_llmbench.runner.bench import Bench
 

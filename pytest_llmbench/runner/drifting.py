@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from pytest_llmbench.domain.case import Case
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.drift import (
     Drift,
     ForcedPass,
@@ -22,7 +23,6 @@ from pytest_llmbench.domain.drift import (
     Original,
     Position,
 )
-from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import CaseRecord, Measured
 from pytest_llmbench.domain.similarity import Similarity
 from pytest_llmbench.domain.trace import Trace

@@ -8,7 +8,8 @@ from typing import Self
 import numpy as np
 
 from pytest_llmbench.domain.case import Case
-from pytest_llmbench.domain.metric import CATALOGUE, Metric
+from pytest_llmbench.domain.catalogue import CATALOGUE
+from pytest_llmbench.domain.metric import Metric
 from pytest_llmbench.domain.record import CaseRecord, Measured, VariantRecord
 from pytest_llmbench.domain.trace import Round
 from pytest_llmbench.errors import NotMeasuredError

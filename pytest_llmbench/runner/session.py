@@ -18,8 +18,8 @@ from pytest_llmbench.baselines.session import baseline_session
 from pytest_llmbench.config import Config
 from pytest_llmbench.domain.baseline import Baseline, BaselineSession
 from pytest_llmbench.domain.case import Case
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.drift import KeptOriginals
-from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import CaseRecord, Environment, SessionRecord, VariantRecord
 from pytest_llmbench.domain.similarity import Similarity
 from pytest_llmbench.domain.variant import Variant

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.record import CaseRecord, ModelFacts, VariantRecord
 from pytest_llmbench.domain.similarity import SIMILARITY
 from pytest_llmbench.domain.trace import Trace

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.fact import Fact
-from pytest_llmbench.domain.metric import CATALOGUE, Kind
+from pytest_llmbench.domain.metric import Kind
 from pytest_llmbench.domain.trace import Round
 from pytest_llmbench.domain.verdict import Verdict, VerdictKind
 from pytest_llmbench.metrics.case import enough_clean

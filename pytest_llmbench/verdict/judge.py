@@ -11,8 +11,9 @@ from typing import Final, Literal
 import msgspec
 
 from pytest_llmbench.domain.baseline import Baseline
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.gate import Gates, Limit
-from pytest_llmbench.domain.metric import CATALOGUE, Kind, Metric
+from pytest_llmbench.domain.metric import Kind, Metric
 from pytest_llmbench.domain.record import CaseRecord, VariantRecord
 from pytest_llmbench.domain.verdict import Difference, Verdict
 from pytest_llmbench.verdict.absence import absent_from_case, absent_from_life

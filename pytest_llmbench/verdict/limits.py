@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.gate import Limit
-from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import Measured
 from pytest_llmbench.domain.verdict import Verdict, VerdictKind
 from pytest_llmbench.units import format_amount, format_percent

@@ -12,7 +12,7 @@ from pytest_llmbench.cli.selftest_reach import SPEED
 from pytest_llmbench.cli.selftest_session import NAME, Laboratory, Trial
 from pytest_llmbench.cli.selftest_subject import configured_subject
 from pytest_llmbench.config import load_config
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.record import Environment, JudgedVariant, Readings
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.engines import engine_options

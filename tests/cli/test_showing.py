@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_llmbench.config import load_config
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.engines import engine_options
 from pytest_llmbench.runner.plan import suite_cases
 from tests.cli.conftest import CONFIG, Said

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.units import format_percent
 from pytest_llmbench.verdict.alarms import Alarms
 from pytest_llmbench.verdict.evidence import Evidence, log_bound, worsening_share

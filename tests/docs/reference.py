@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytest_llmbench.domain.metric import CATALOGUE, Kind, Metric, Statistic
+from pytest_llmbench.domain.catalogue import CATALOGUE
+from pytest_llmbench.domain.metric import Kind, Metric, Statistic
 from pytest_llmbench.units import format_amount, format_percent
 
 _STATISTICS = {

@@ -21,7 +21,7 @@ from pytest_llmbench.config.tables import (
     VariantTable,
     keys_of,
 )
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.engines.registry import BUILT_IN
 from pytest_llmbench.plugin.marker import ALLOWED

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmbench.domain.metric import CATALOGUE, Statistic
+from pytest_llmbench.domain.catalogue import CATALOGUE
+from pytest_llmbench.domain.metric import Statistic
 from pytest_llmbench.domain.trace import Round
 from pytest_llmbench.metrics.case import (
     FEWEST,

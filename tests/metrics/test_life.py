@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.record import ModelFacts
 from pytest_llmbench.domain.trace import Life
 from pytest_llmbench.metrics.life import life_metrics

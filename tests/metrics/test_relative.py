@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmbench.domain.metric import CATALOGUE, Kind
+from pytest_llmbench.domain.catalogue import CATALOGUE
+from pytest_llmbench.domain.metric import Kind
 from pytest_llmbench.metrics.relative import relative_metrics
 from pytest_llmbench.metrics.taint import ACCEPTED_PACE, Machine
 

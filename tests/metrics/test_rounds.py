@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.trace import EngineTimings
 from pytest_llmbench.metrics.rounds import round_metrics
 from tests.support import token_trace

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_llmbench.domain.case import Case, Parameters
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.record import (
     CaseRecord,
     Environment,

@@ -17,7 +17,7 @@ from pytest_llmbench.domain.baseline import (
     BaselineSession,
     BaselineVariant,
 )
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.record import Environment
 from pytest_llmbench.domain.verdict import Difference
 from pytest_llmbench.report.trends import trends

@@ -14,7 +14,7 @@ from pytest_llmbench.baselines.session import baseline_session
 from pytest_llmbench.config import Config, load_config
 from pytest_llmbench.domain.baseline import Baseline
 from pytest_llmbench.domain.case import Case
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.record import CaseRecord, Environment, Readings, VariantRecord
 from pytest_llmbench.domain.verdict import Verdict, VerdictKind
 from pytest_llmbench.engines import engine_options

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_llmbench import NotMeasuredError, Result
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.record import Measured
 from pytest_llmbench.runner.measurements import Measurements
 from pytest_llmbench.runner.result import Value

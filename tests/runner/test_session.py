@@ -11,7 +11,8 @@ from pytest_llmbench.baselines.session import baseline_session
 from pytest_llmbench.config import Config, load_config
 from pytest_llmbench.domain.baseline import Baseline, BaselineSession
 from pytest_llmbench.domain.case import Case
-from pytest_llmbench.domain.metric import CATALOGUE, Kind
+from pytest_llmbench.domain.catalogue import CATALOGUE
+from pytest_llmbench.domain.metric import Kind
 from pytest_llmbench.domain.record import Environment, Readings
 from pytest_llmbench.domain.variant import Variant
 from pytest_llmbench.domain.verdict import VerdictKind

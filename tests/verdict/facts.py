@@ -12,8 +12,9 @@ from pytest_llmbench.domain.baseline import (
     BaselineVariant,
 )
 from pytest_llmbench.domain.case import Case, Parameters
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.gate import Gates, Limit, Tolerance
-from pytest_llmbench.domain.metric import CATALOGUE, Kind
+from pytest_llmbench.domain.metric import Kind
 from pytest_llmbench.domain.record import (
     CaseRecord,
     Environment,

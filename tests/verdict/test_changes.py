@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.verdict.changes import FALSE_CHANGES, Change, change_points, enough
 
 ITL, SCORE, RSS, KL = (CATALOGUE[name] for name in ("itl_s", "score", "rss_peak_bytes", "kl_mean"))

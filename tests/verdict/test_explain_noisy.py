@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.verdict import Difference, VerdictKind
 from pytest_llmbench.verdict.evidence import Evidence
 from pytest_llmbench.verdict.explain_noisy import noisy_verdict

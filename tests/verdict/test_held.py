@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.verdict.held import (
     FOREIGN_NOISE,
     MOST_JITTER,

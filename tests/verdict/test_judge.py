@@ -8,8 +8,8 @@ import math
 import msgspec
 import pytest
 
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.gate import Gates
-from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.units import format_percent
 from pytest_llmbench.verdict.alarms import Alarms

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.gate import Gates
-from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.units import format_percent
 from pytest_llmbench.verdict.judge import judge_case, judge_life, judge_variant

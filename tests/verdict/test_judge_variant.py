@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.gate import Gates
-from pytest_llmbench.domain.metric import CATALOGUE
 from pytest_llmbench.domain.record import Readings
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.units import format_percent

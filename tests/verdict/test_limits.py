@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.record import Measured
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.verdict.limits import judge_limits

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pytest_llmbench.domain.baseline import BaselineCase
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.record import Readings
 from pytest_llmbench.verdict.past import Past, identities, signed_log
 

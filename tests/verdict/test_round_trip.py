@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from pytest_llmbench.baselines.format import decode, encode
 from pytest_llmbench.baselines.session import baseline_session
-from pytest_llmbench.domain.metric import CATALOGUE, Kind
+from pytest_llmbench.domain.catalogue import CATALOGUE
+from pytest_llmbench.domain.metric import Kind
 from pytest_llmbench.domain.record import Readings
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.verdict.judge import judge_case, judge_life, judge_variant, missing_cases

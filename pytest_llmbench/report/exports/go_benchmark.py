@@ -13,7 +13,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from pytest_llmbench.domain.metric import CATALOGUE, Kind
+from pytest_llmbench.domain.catalogue import CATALOGUE
+from pytest_llmbench.domain.metric import Kind
 from pytest_llmbench.report.exports.headline import headline
 from pytest_llmbench.report.results import CaseResult, Results, Value
 from pytest_llmbench.report.text import one_line

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.report.results import CaseResult, VariantResult
 from pytest_llmbench.verdict.outcome import worst_of

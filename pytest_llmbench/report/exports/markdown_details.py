@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.similarity import SIMILARITY
 from pytest_llmbench.report.exports.kinds import kind_of
 from pytest_llmbench.report.exports.markdown_fit import Section

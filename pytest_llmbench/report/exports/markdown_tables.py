@@ -12,7 +12,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from pytest_llmbench.domain.case import Parameters
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.similarity import SIMILARITY
 from pytest_llmbench.metrics.described import described
 from pytest_llmbench.report.columns import columns_named

@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from pytest_llmbench.domain.metric import CATALOGUE, Metric
+from pytest_llmbench.domain.catalogue import CATALOGUE
+from pytest_llmbench.domain.metric import Metric
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.metrics.ranking import geometric_mean
 from pytest_llmbench.report.columns import ABSENT

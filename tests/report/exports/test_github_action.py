@@ -7,7 +7,7 @@ import json
 import jsonschema
 import pytest
 
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.report.exports.github_action import render_bigger, render_smaller
 from tests.report.exports.facts import results
 

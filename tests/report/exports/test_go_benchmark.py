@@ -14,7 +14,7 @@ from collections import defaultdict
 
 import pytest
 
-from pytest_llmbench.domain.metric import CATALOGUE
+from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.report.exports.go_benchmark import render, unit_of
 from pytest_llmbench.report.results import session_results
 from tests.report.exports.facts import results, rich
