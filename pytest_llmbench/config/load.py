@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import tomllib
@@ -13,11 +12,11 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from pytest_llmbench.config.answers import check_similarity, code_limits
 from pytest_llmbench.config.gates import parse_gates
 from pytest_llmbench.config.place import Place, unknown
 from pytest_llmbench.config.suite_files import BUILTIN_SUITES, read_builtin, read_suite_file
 from pytest_llmbench.config.tables import (
-    CodeTable,
     ConfigTable,
     SamplingTable,
     SimilarityTable,
@@ -34,14 +33,10 @@ from pytest_llmbench.domain.similarity import SIMILARITY, Similarity
 from pytest_llmbench.domain.suite import Prompt, Sampling, Suite
 from pytest_llmbench.domain.variant import EngineKeys, Variant
 from pytest_llmbench.errors import ConfigError
-from pytest_llmbench.units import parse_amount
 
 N = TypeVar("N", int, float)
 EngineOptions = Mapping[str, Callable[[], type[EngineKeys]]]
 """For each engine's name, a function that gives the struct of the keys it takes."""
-
-LEAST_MEMORY: Final = 64 * 2**20
-"""Bytes that Python takes to start, and some."""
 
 DEFAULT_SAMPLING: Final = Sampling(rounds=None, warmup=None, max_time_s=120.0)
 _NAME: Final = re.compile(r"[A-Za-z0-9_][\w.+-]*")
@@ -114,26 +109,12 @@ def load_config(
                 for name, raw in table.suites.items()
             },
             gates=parse_gates(table.limits, table.tolerance, place),
-            code=_code(table.code, place / "code"),
+            code=code_limits(table.code, place / "code"),
         ),
         table.similarity,
     )
     _check_names(config, place)
     return config
-
-
-def _code(table: CodeTable | None, place: Place) -> CodeLimits | None:
-    if table is None:
-        return None
-    try:
-        memory = int(parse_amount(table.memory, "B"))
-    except ValueError as exc:
-        raise (place / "memory").error(str(exc)) from exc
-    if memory < LEAST_MEMORY:
-        raise (place / "memory").error(
-            f"{table.memory!r} is too little for Python itself; write 64 MiB or more"
-        )
-    return CodeLimits(time_s=table.time_s, memory_bytes=memory)
 
 
 def _with_similarity(config: Config, table: SimilarityTable | None) -> Config:
@@ -203,7 +184,7 @@ def check_variants(
         ConfigError: a model's folder does not exist, say, or the interpreter.
     """
     whole = Place(shown or config.source.name)
-    _check_similarity(config, whole / "similarity")
+    check_similarity(config.similarity, whole / "similarity")
     place = whole / "variants"
     for name in variants:
         variant = config.variants[name]
@@ -214,24 +195,6 @@ def check_variants(
         problem = keys.problem(variant.base_dir)
         if problem is not None:
             raise (place / name / problem[0]).error(problem[1])
-
-
-def _check_similarity(config: Config, place: Place) -> None:
-    """Refuse what asks for similarity where it can't be measured: a limit would hold nothing."""
-    asked = config.similarity
-    if asked is None:
-        return
-    if importlib.util.find_spec("sentence_transformers") is None:
-        raise place.error(
-            "similarity is asked for by this table, a limit or a tolerance, but "
-            "sentence-transformers is not installed; type: pip install "
-            "'pytest-llmbench[similarity]'"
-        )
-    if asked.model.startswith((".", "/", "~")) and not Path(asked.source).is_dir():
-        raise (place / "model").error(
-            f"there is no folder {asked.base_dir / asked.model}; correct the path, or write a name "
-            "on the hub"
-        )
 
 
 def _read(path: Path, place: Place) -> dict[str, object]:
