@@ -15,6 +15,7 @@ import msgspec
 
 from pytest_llmbench.config.place import Place, unknown
 from pytest_llmbench.config.tables import PromptTable, SuiteFileTable, decode
+from pytest_llmbench.domain.json_text import is_json
 from pytest_llmbench.domain.suite import Message, Prompt, Scorer
 
 BUILTIN_SUITES: Final = ("exo-five", "bootcamp-three", "riddle", "tasks", "grid")
@@ -195,7 +196,7 @@ def _check_expected(table: PromptTable, place: Place) -> None:
         _check_pattern(str(expect), place)
     if score == "choice" and not _CHOICE.fullmatch(str(expect)):
         raise place.error(f'score = "choice" needs one letter A to Z, found {expect!r}')
-    if score == "json" and isinstance(expect, str | float) and not _is_json(str(expect)):
+    if score == "json" and isinstance(expect, str | float) and not is_json(str(expect)):
         raise place.error(f'score = "json" needs expect to be JSON or absent, found {expect!r}')
     if score == "json-schema":
         _check_schema(expect, place)
@@ -231,14 +232,6 @@ def _is_number(value: object) -> bool:
         return math.isfinite(float(str(value).replace(",", "")))
     except ValueError:
         return False
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 def _check_pattern(pattern: str, place: Place) -> None:

@@ -15,10 +15,10 @@ texts, numbers and code none is probable enough, so that nothing is said of thos
 from __future__ import annotations
 
 import functools
-import json
 from typing import Any, Final
 
 from pytest_llmbench.domain.drift import Original
+from pytest_llmbench.domain.json_text import is_json
 from pytest_llmbench.domain.trace import Trace
 
 Said = Trace | Original
@@ -33,7 +33,7 @@ def departures(reference: Said, trace: Said) -> tuple[str, ...]:
     found = {
         "unfinished": (reference.finish_reason, trace.finish_reason) == ("stop", "length"),
         "language": _other_language(reference.text, trace.text),
-        "not-json": _is_structured(reference.text) and not _is_json(trace.text),
+        "not-json": _is_structured(reference.text) and not is_json(trace.text),
     }
     return tuple(name for name, there in found.items() if there)
 
@@ -59,12 +59,4 @@ def _recognizer() -> Any:
 
 
 def _is_structured(text: str) -> bool:
-    return text.lstrip()[:1] in ("{", "[") and _is_json(text)
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
+    return text.lstrip()[:1] in ("{", "[") and is_json(text)
