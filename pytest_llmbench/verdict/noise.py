@@ -35,6 +35,8 @@ _FEW_OF_STRETCH: Final = 4
 
 _MAD_TO_SD: Final = 1.4826
 
+_ROUNDING: Final = 1e-9
+
 Grid = NDArray[np.float64]
 """Logarithms of a metric, shape ``(launches or sessions, cases)``; NaN where there is none."""
 
@@ -130,6 +132,17 @@ def pooled(spreads: Iterable[Spread]) -> Spread:
         return Spread(variance=0.0, freedom=0.0)
     total = sum(spread.variance * spread.freedom for spread in every)
     return Spread(variance=total / freedom, freedom=freedom)
+
+
+def largest(spreads: Iterable[Spread]) -> Spread:
+    """Return the spread with the largest variance; of equal ones the one that is least known.
+
+    Equal is what rounding alone tells apart: it must not say how much is known.
+    """
+    every = list(spreads)
+    most = max(spread.variance for spread in every)
+    alike = [spread for spread in every if spread.variance >= most * (1 - _ROUNDING)]
+    return min(alike, key=lambda spread: spread.freedom)
 
 
 def drift(changes: NDArray[np.float64]) -> float:

@@ -20,6 +20,7 @@ from pytest_llmbench.verdict.noise import (
     Spread,
     drift,
     error_of_middle,
+    largest,
     moderated,
     own_of_case,
     parts,
@@ -195,7 +196,7 @@ class Panel:
             Spread(variance=itself.variance, freedom=max(_OWN_FREEDOM, itself.freedom)),
             Spread(variance=rounds**2, freedom=_OWN_FREEDOM),
         )
-        return max(found, key=lambda spread: spread.variance)
+        return largest(found)
 
     @cached_property
     def _own(self) -> float:

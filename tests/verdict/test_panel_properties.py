@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_llmbench.verdict.noise import Spread
@@ -55,7 +55,13 @@ def test_whatever_comes_out_is_sound(panel):
             assert found.freedom >= 1
 
 
+EQUALLY_APART = make_panel(
+    np.array([[0.0, 0.0, NAN]]), [[NAN, 0.75, 0.0], [0.0, 1.0, 0.001]], errors=[0.0] * 3
+)
+
+
 @given(panels(least_sessions=1), st.floats(-5, 5))
+@example(EQUALLY_APART, 1.0)
 def test_the_unit_does_not_matter(panel, step):
     for one, other in zip(every(panel), every(moved(panel, now=step, past=step)), strict=True):
         assert (one is None) == (other is None)
