@@ -24,7 +24,7 @@ class Described(Fact, frozen=True, kw_only=True):
         values: all of them that are finite, in the order measured; at least one.
         lowest, q1, median, q3, highest: their order statistics.
         mean: their sum by their number.
-        deviation: their standard deviation (n - 1); 0 of one value.
+        deviation: their standard deviation (n - 1); ``None`` of one value, which shows none.
         far_from_mean: how many are more than one *deviation* from the mean.
         far_from_quartiles: how many are beyond the quartiles by more than 1.5 times the distance
             between them (Tukey's fences).
@@ -38,7 +38,7 @@ class Described(Fact, frozen=True, kw_only=True):
     q3: float
     highest: float
     mean: float
-    deviation: float
+    deviation: float | None
     far_from_mean: int
     far_from_quartiles: int
     lowest_near: float
@@ -62,7 +62,8 @@ def described(values: Iterable[float | None]) -> Described | None:
         return None
     ordered = sorted(known)
     mean = statistics.mean(known)
-    deviation = statistics.stdev(known) if len(known) > 1 else 0.0
+    deviation = statistics.stdev(known) if len(known) > 1 else None
+    around = deviation or 0.0
     q1, q3 = _low_quartile(ordered), -_low_quartile([-value for value in reversed(ordered)])
     low, high = q1 - _FENCE * (q3 - q1), q3 + _FENCE * (q3 - q1)
     near = [value for value in ordered if low <= value <= high]
@@ -75,7 +76,7 @@ def described(values: Iterable[float | None]) -> Described | None:
         highest=ordered[-1],
         mean=mean,
         deviation=deviation,
-        far_from_mean=sum(not mean - deviation <= value <= mean + deviation for value in known),
+        far_from_mean=sum(not mean - around <= value <= mean + around for value in known),
         far_from_quartiles=len(known) - len(near),
         lowest_near=near[0],
         highest_near=near[-1],

@@ -24,6 +24,7 @@ from pytest_llmbench.report.results import Study
 from pytest_llmbench.report.text import one_line
 from pytest_llmbench.report.vega import compiled, vega_script
 from pytest_llmbench.verdict.outcome import SEVERITY
+from pytest_llmbench.verdict.words import plural
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -109,6 +110,7 @@ def html_text(study: Study) -> str:
         case_words=tables.CASE_WORDS,
         case_columns=tables.case_columns(study),
         cases=tables.case_lines(study),
+        counted_cases=plural(len(study.cases), "case"),
         sessions_facts=surroundings.session_facts(study),
         compared_variants=compared_table(study),
         variants=surroundings.variant_facts(study),

@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -68,6 +68,9 @@ class TokenDrift(Known, frozen=True, kw_only=True):
     to: str
     kl: tuple[float | None, ...]
     agrees: tuple[bool, ...]
+
+
+_Beside = TypeVar("_Beside", Ratio, TokenDrift)
 
 
 class CaseResult(Known, frozen=True, kw_only=True):
@@ -240,13 +243,19 @@ def _renamed(results: Results, names: Mapping[str, str]) -> Results:
     if not names:
         return results
 
+    def to_new(old: _Beside) -> _Beside:
+        return msgspec.structs.replace(old, to=names.get(old.to, old.to))
+
     def case(old: CaseResult) -> CaseResult:
         new = names.get(old.variant, old.variant)
-        drift = old.drift and msgspec.structs.replace(
-            old.drift, to=names.get(old.drift.to, old.drift.to)
-        )
+        before = f"{old.suite}/"
+        rest = old.id.removeprefix(f"{before}{old.variant}")
         return msgspec.structs.replace(
-            old, variant=new, id=old.id.replace(old.variant, new, 1), drift=drift
+            old,
+            variant=new,
+            id=old.id if rest == old.id else f"{before}{new}{rest}",
+            relative={metric: to_new(ratio) for metric, ratio in old.relative.items()},
+            drift=old.drift and to_new(old.drift),
         )
 
     reference = results.reference

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
+from xml.sax.saxutils import escape
 
 from pytest_llmbench.report.figures import Figure, all_figures
 from pytest_llmbench.report.files import write_file
@@ -47,8 +48,16 @@ def drawn(figure: Figure) -> Iterator[tuple[str, bytes]]:
 
     specified = _specified(figure)
     svg = vl_convert.vegalite_to_svg(specified, vl_version=vega_lite())
-    yield "svg", svg.encode("utf-8", errors="backslashreplace")
+    yield "svg", _titled(svg, figure).encode("utf-8", errors="backslashreplace")
     yield "png", vl_convert.svg_to_png(svg, scale=_SCALE)
+
+
+def _titled(svg: str, figure: Figure) -> str:
+    """Return *svg* with its name, and what it shows, for those who can't see it."""
+    opening, bracket, rest = svg.partition(">")
+    assert opening.startswith("<svg")
+    told = f"<title>{escape(figure.title)}</title><desc>{escape(figure.says)}</desc>"
+    return f"{opening}{bracket}{told}{rest}"
 
 
 def _specified(figure: Figure) -> dict[str, Any]:  # Any: JSON of any depth

@@ -23,6 +23,10 @@ _LEFT: Final = 84
 _EDGE: Final = 18
 _BOTTOM: Final = 26
 
+_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+)
+
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --faint: #6b7480;
   --rule: #d5dae1; --line: #0b62a4; --mark: #b3470a }
@@ -33,7 +37,7 @@ body { margin: 0 auto; padding: 1rem; max-width: 46rem; color: var(--ink);
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem }
 p.about { color: var(--faint) }
 figure { margin: 1.2rem 0; break-inside: avoid }
-figcaption, code { overflow-wrap: anywhere }
+figcaption, code, li, p { overflow-wrap: anywhere }
 figcaption { font-weight: 600 }
 svg { width: 100%; height: auto; font: 12px system-ui, sans-serif }
 svg text { fill: var(--faint) }
@@ -53,6 +57,8 @@ def trends_page(found: Trends) -> str:
     page = Element("html", lang="en")
     head = SubElement(page, "head")
     SubElement(head, "meta", charset="utf-8")
+    policy = {"http-equiv": "Content-Security-Policy", "content": _POLICY}
+    SubElement(head, "meta", policy)
     SubElement(head, "meta", name="viewport", content="width=device-width, initial-scale=1")
     SubElement(head, "title").text = f"{found.metric.name} over time"
     SubElement(head, "style").text = _STYLE

@@ -27,7 +27,8 @@ def test_it_says_what_pytest_benchmark_says(values: list[float]) -> None:
     assert ours.highest == theirs.max
     assert ours.median == theirs.median
     assert ours.mean == pytest.approx(theirs.mean)
-    assert ours.deviation == pytest.approx(theirs.stddev)
+    assert (ours.deviation or 0.0) == pytest.approx(theirs.stddev)
+    assert (ours.deviation is None) == (len(values) == 1), "one value shows none"
     assert (ours.q1, ours.q3) == pytest.approx((theirs.q1, theirs.q3))
     assert ours.between_quartiles == pytest.approx(theirs.iqr, abs=1e-9)
     assert ours.total == pytest.approx(theirs.total)

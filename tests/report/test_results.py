@@ -110,6 +110,18 @@ def test_references_and_drift_follow_their_variants() -> None:
     assert study.references == {f"{REFERENCE} (a)", f"{REFERENCE} (b)"}
     held = {each.drift.to for each in study.cases if each.drift is not None}
     assert held == study.references
+    beside = {ratio.to for each in study.cases for ratio in each.relative.values()}
+    assert beside == study.references
+
+
+def test_a_suite_that_is_called_like_a_variant_keeps_its_name() -> None:
+    one = results(cases=[case(suite="base", variant="base")], variants=[life("base")])
+    study = study_of([("a", one), ("b", one)])
+    assert [each.id.partition("/")[0] for each in study.cases] == ["base", "base"]
+    assert [each.id.partition("/")[2].startswith("base (a)-") for each in study.cases] == [
+        True,
+        False,
+    ]
 
 
 def test_the_record_written_is_whole(tmp_path) -> None:

@@ -16,6 +16,8 @@ from pytest_llmbench.report.static_figures import WIDTH, write_figures
 from .facts import case, life, session
 from .studies import study
 
+SVG = "{http://www.w3.org/2000/svg}"
+
 pytestmark = pytest.mark.engine("report")
 
 
@@ -30,7 +32,10 @@ def test_every_figure_is_a_png_and_an_svg(tmp_path) -> None:
             assert data.startswith(b"\x89PNG\r\n\x1a\n")
             assert struct.unpack(">I", data[16:20])[0] >= 2 * WIDTH
         else:
-            assert ET.fromstring(data).tag == "{http://www.w3.org/2000/svg}svg"
+            root = ET.fromstring(data)
+            assert root.tag == f"{SVG}svg"
+            assert [root[0].tag, root[1].tag] == [f"{SVG}title", f"{SVG}desc"]
+            assert root[0].text in {figure.title for figure in all_figures(whole)}
     assert b"Latency by output length" in (tmp_path / "figures/latency-by-length.svg").read_bytes()
 
 

@@ -124,6 +124,7 @@ def test_the_page_shows_every_series() -> None:
 def test_the_page_needs_nothing_else() -> None:
     page = trends_page(trends(baseline(), ITL))
     assert not re.search(r"https?:|//|url\(|@import|<script|<link|<img|<iframe", page)
+    assert "default-src 'none'; style-src 'unsafe-inline'" in page
 
 
 def test_what_others_wrote_is_text() -> None:

@@ -39,7 +39,7 @@ def _entries(results: Results, direction: str) -> Iterator[dict[str, object]]:
 
 def _spread(measured: Value) -> dict[str, object]:
     spread = described(measured.rounds)
-    if spread is None or len(spread.values) < 2:
+    if spread is None or spread.deviation is None:
         return {}
     extra = f"median of {len(spread.values)} rounds\n{spread.lowest:.6g} to {spread.highest:.6g}"
     return {"range": f"± {spread.deviation:.3g}", "extra": extra}

@@ -7,6 +7,7 @@ from typing import Final
 
 from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.similarity import SIMILARITY
+from pytest_llmbench.report.commands import commands
 from pytest_llmbench.report.exports.kinds import kind_of
 from pytest_llmbench.report.exports.markdown_fit import Section
 from pytest_llmbench.report.exports.markdown_text import (
@@ -35,6 +36,10 @@ _SHOWN: Final = (
 )
 
 
+_LONGEST: Final = 3000
+"""Characters of the commands that are shown."""
+
+
 def every_case(results: Results) -> Section | None:
     """Return a row for each case, in the order measured."""
     shown = [name for name in _SHOWN if any(c.value(name) is not None for c in results.cases)]
@@ -56,11 +61,16 @@ def examples(results: Results) -> Section | None:
 
 
 def surroundings(results: Results) -> Section:
-    """Return where the session ran."""
+    """Return where the session ran, and the lines to type to do it again."""
     told = {**results.environment.identity, **results.environment.context}
     body = tuple(row((code_cell(key), code_cell(value))) for key, value in told.items())
+    lines = commands(results)
+    again = ("To do it again:", "", block("\n".join(lines), limit=_LONGEST), "") if lines else ()
     return Section(
-        title="Where it ran", lead=table(("", ""), (False, False)), body=body, folded=True
+        title="Where it ran and how to do it again",
+        lead=(*again, *table(("", ""), (False, False))),
+        body=body,
+        folded=True,
     )
 
 

@@ -45,7 +45,7 @@ def _varied(found: Described | None, unit: Unit) -> tuple[str, str, str]:
     if found is None:
         return (ABSENT,) * 3
     mean, deviation, low, high = (
-        format_amount(value, "count" if unit == "tok/s" else unit)
+        ABSENT if value is None else format_amount(value, "count" if unit == "tok/s" else unit)
         for value in (found.mean, found.deviation, found.lowest, found.highest)
     )
     return number(mean), number(deviation), number(f"{low} – {high}")

@@ -128,7 +128,7 @@ def _stats(spread: Described) -> dict[str, object]:
         "min": spread.lowest,
         "max": spread.highest,
         "mean": spread.mean,
-        "stddev": spread.deviation,
+        "stddev": spread.deviation or 0.0,
         "rounds": rounds,
         "median": spread.median,
         "iqr": spread.between_quartiles,

@@ -124,7 +124,8 @@
       if (entry.view) entry.view.data("rows", entry.rows.filter(fits)).resize().run();
     }
     const count = rows.filter((row) => !row.hidden).length;
-    shown.textContent = filtering() ? `${count} of ${rows.length} cases` : `${rows.length} cases`;
+    const every = rows.length === 1 ? "1 case" : `${rows.length} cases`;
+    shown.textContent = filtering() ? `${count} of ${every}` : every;
     clear.hidden = !filtering();
     filters.classList.toggle("active", filtering());
   }
@@ -161,6 +162,7 @@
       DIMENSIONS.forEach((name) => chosen[name].clear());
       applyFilters();
       writeAddress();
+      filters.querySelector("summary").focus();  // the button is gone
     } else if (button?.dataset.open || button?.dataset.close) {
       const place = document.getElementById(button.dataset.open ?? button.dataset.close);
       all(":scope > details", place).forEach((each) => { each.open = Boolean(button.dataset.open); });
