@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final, Literal
 
+import msgspec
+
 from pytest_llmbench.config import Config
 from pytest_llmbench.domain.case import Case
 from pytest_llmbench.domain.gate import Gates
@@ -32,6 +34,9 @@ from pytest_llmbench.verdict.noisy import is_plain
 PRECISE: Final = 0.5
 """The rounds of all cases of a variant together need to be no surer than this share of how far
 apart launches are: what is left of them then adds an eighth to a launch's spread."""
+
+
+_SCORE: Final = "score"
 
 
 class Judged:
@@ -132,9 +137,19 @@ class Judged:
 
     def _gates(self, case: Case, narrower: Iterable[Gates]) -> Gates:
         gates = gates_of(self._config, case)
+        if case.prompt.score is None and any(c.prompt.score for c in self.context.cases):
+            gates = self._of_unscored(gates, case.variant)
         for scope in narrower:
             gates = gates.narrowed(scope)
         return gates
+
+    def _of_unscored(self, gates: Gates, variant: str) -> Gates:
+        """Return *gates* without a limit on the score that holds for all, and so for others."""
+        wide = (self._config.gates, self._config.variants[variant].gates)
+        limits = dict(gates.limits)
+        if limits.get(_SCORE) in [scope.limits[_SCORE] for scope in wide if _SCORE in scope.limits]:
+            del limits[_SCORE]
+        return msgspec.structs.replace(gates, limits=limits)
 
     def _wanted(self, verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
         """Where no comparing was wanted, "new" would be noise."""

@@ -29,6 +29,9 @@ _FENCE: Final = re.compile(
     r"^[ \t]*```[ \t]*(?P<language>[\w+-]*)[^\n]*\n(?P<code>.*?)(?:^[ \t]*```|\Z)",
     re.DOTALL | re.MULTILINE,
 )
+_DIGITS: Final = 12
+"""Of a digest that says whether a file is another one."""
+
 _PYTHON: Final = ("py", "python", "python3")
 
 
@@ -67,6 +70,19 @@ class Scoring:
                 check_sandbox(self._code)
             except ScoringError as exc:
                 raise ConfigError(str(exc)) from exc
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Of the user's scorers that were looked at, each file with the digest of its text."""
+        found: dict[str, list[bytes]] = {}
+        for _, module in sorted(self._modules.items()):
+            path = Path(getattr(module, "__file__", None) or "")
+            if path.is_file():
+                found.setdefault(f"scorer {path.name}", []).append(path.read_bytes())
+        return {
+            name: hashlib.sha256(b"\0".join(texts)).hexdigest()[:_DIGITS]
+            for name, texts in found.items()
+        }
 
     def __call__(self, prompt: Prompt, text: str) -> float | None:
         """Return how right *text* is, 0 to 1; ``None`` where nothing is expected of it.

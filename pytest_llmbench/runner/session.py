@@ -118,7 +118,7 @@ class Session:
             decides=lambda record: self.judged.decides(record),  # noqa: PLW0108 — comes below
         )
         context = Context(
-            environment=_with_similarity(environment, config.similarity),
+            environment=_noted(environment, config.similarity, scoring.sources),
             baseline=baseline,
             cases=tuple(cases),
             records=self.bench.cases,
@@ -241,11 +241,12 @@ def _length(record: CaseRecord) -> int | None:
     return record.rounds[-1].trace.output_tokens if record.rounds else None
 
 
-def _with_similarity(environment: Environment, asked: Similarity | None) -> Environment:
-    """Return *environment* with the model that embeds texts: another one has other cosines."""
-    if asked is None:
-        return environment
-    context = {**environment.context, "similarity model": asked.model}
+def _noted(
+    environment: Environment, asked: Similarity | None, scorers: Mapping[str, str]
+) -> Environment:
+    """Return *environment* with what judges texts: other models and functions judge otherwise."""
+    model = {} if asked is None else {"similarity model": asked.model}
+    context = {**environment.context, **model, **scorers}
     return msgspec.structs.replace(environment, context=context)
 
 

@@ -41,6 +41,9 @@ _TCP: Final = 0b11
 _SCOPES: Final = 0b11
 """Abstract sockets, and signals to whoever is outside."""
 
+_CAPABILITY_VERSION: Final = 0x20080522
+"""The third: effective, permitted and inheritable ones, two words each."""
+
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _AF_UNIX: Final = 1
 _PLAIN_FCNTL: Final = (0, 1, 2, 3, 4, 1030)
@@ -142,8 +145,15 @@ def _shut_in(time_s: float, memory_bytes: int, seccomp: str) -> None:
         os.dup2(nothing, stream)
     os.close(nothing)
     _call(_libc().prctl, _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    _no_capabilities()
     _landlock()
     _filter(pyseccomp)
+
+
+def _no_capabilities() -> None:
+    """Give up what root may do beyond others; a process without any loses nothing."""
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)  # 0: of this thread, the only one
+    _call(_libc().capset, header, (ctypes.c_uint32 * 6)())
 
 
 def _landlock() -> None:

@@ -44,6 +44,22 @@ def test_a_function_beside_the_suite(project: Project) -> None:
     project.with_files(right_py=RIGHT.replace("/ len", "/ 2 / len"))
     worse = project.run_json()
     assert ("score", "regressed") in verdicts(worse, "base")
+    (told,) = [v for v in worse["cases"][0]["verdicts"] if v["kind"] == "regressed"]
+    assert "scorer right.py" in dict(map(tuple, told["evidence"]))["changed"], "the likely cause"
+
+
+def test_a_limit_for_all_is_for_prompts_that_are_scored(project: Project) -> None:
+    limit = '[limits]\nscore = ">= 0.5"\n'
+    plain = '\n[[prompts]]\nid = "plain"\nprompt = "Hello."\n'
+    project.with_files(llmbench_toml=CONFIG + limit, asked_toml=BY_FUNCTION + plain, right_py=RIGHT)
+    strict = ("--llmbench-missing=fail", "--llmbench-no-compare")
+    assert project.run(*strict).ret == pytest.ExitCode.OK
+    result = project.run(*strict, "-k", "plain")
+    result.stdout.fnmatch_lines(["*score has the limit*prompt 'plain' has no scorer*"])
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    project.with_files(llmbench_toml=CONFIG + limit.replace("[", "[suites.asked."))
+    result = project.run(*strict)
+    result.stdout.fnmatch_lines(["*score has the limit*prompt 'plain' has no scorer*"])
 
 
 def test_another_expectation_is_another_case(project: Project) -> None:

@@ -90,6 +90,20 @@ def test_a_function_of_a_module(monkeypatch: pytest.MonkeyPatch, scorers: Path) 
     assert scoring(strict, "Rhine") == 1.0
 
 
+def test_another_text_of_a_scorer_has_another_digest(scorers: Path) -> None:
+    def sources() -> dict[str, str]:
+        scoring = Scoring()
+        scoring.check([prompt("python", None, f"{scorers}:strict"), prompt("exact", "Po")])
+        return scoring.sources
+
+    assert Scoring().sources == {}
+    before = sources()
+    assert list(before) == ["scorer scoring.py"]
+    assert sources() == before
+    scorers.write_text(scorers.read_text() + "\n# stricter\n")
+    assert sources() != before
+
+
 def test_numpy_s_truth_is_truth(scorers: Path) -> None:
     assert Scoring()(prompt("python", None, f"{scorers}:numpy_bool"), "x") == 1.0
 

@@ -241,6 +241,17 @@ def test_environment_and_secrets_stay_here(monkeypatch: pytest.MonkeyPatch) -> N
     assert run_code("import os", "assert 'API_KEY' not in os.environ", LIMITS).passed
 
 
+def test_root_has_no_more_rights_than_others() -> None:
+    told = """
+from pytest_llmbench.worker import sandboxed
+sandboxed._no_capabilities()
+print(open("/proc/self/status").read())
+"""
+    status = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True).stdout
+    kept = [line.split() for line in status.splitlines() if line.startswith(("CapEff", "CapPrm"))]
+    assert [int(mask, 16) for _, mask in kept] == [0, 0]
+
+
 def test_where_nothing_shuts_in_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     check_sandbox(LIMITS)
     monkeypatch.setattr(sandbox.importlib.util, "find_spec", lambda _: None)
