@@ -40,6 +40,8 @@ from pytest_llmbench.domain.trace import Trace  # noqa: E402
 from pytest_llmbench.domain.variant import Variant  # noqa: E402
 from pytest_llmbench.domain.verdict import VerdictKind  # noqa: E402
 from pytest_llmbench.errors import OtherTokensError  # noqa: E402
+from pytest_llmbench.metrics.answers import length_metrics  # noqa: E402
+from pytest_llmbench.metrics.departures import departures  # noqa: E402
 from pytest_llmbench.metrics.drift import drift, drift_metrics, text_metrics  # noqa: E402
 from pytest_llmbench.metrics.faults import faults  # noqa: E402
 from pytest_llmbench.metrics.score import score  # noqa: E402
@@ -50,7 +52,9 @@ from pytest_llmbench.worker.embedder import Embedder  # noqa: E402
 MODEL: Final = ROOT / "examples" / "demo_model" / "model"
 LORA: Final = ROOT / "examples" / "demo_model" / "lora"
 COSINE_LIMIT: Final = 0.85
-GATED: Final = ("tokens_match", "kl_mean", "similarity", "score", "faults")
+GATED: Final = ("tokens_match", "kl_mean", "similarity", "score", "faults", "departures")
+TOGETHER: Final = "length_change"
+"""The gate over all prompts together."""
 GREEDY: Final = Parameters(
     max_new_tokens=64, temperature=0.0, seed=0, top_p=1.0, top_k=0, length="natural", chat=None
 )
@@ -81,10 +85,10 @@ class Change:
 
 @dataclass(kw_only=True)
 class Said:
-    """What one form says: for each prompt its text's metrics, and the texts."""
+    """What one form says: for each prompt its text's metrics, and over all of them."""
 
     metrics: list[dict[str, float]] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
+    together: dict[str, float] = field(default_factory=dict)
 
 
 # --- the forms ----------------------------------------------------------------------------------
@@ -279,7 +283,7 @@ class Study:
         return self._said[key]
 
     def _of(self, form: Form) -> Said:
-        found = Said()
+        found, lengths = Said(), []
         pairs = zip(PROMPTS, self._reference, asked(form, self._reference), strict=True)
         for prompt, (original, like), (trace, seen) in pairs:
             metrics = {name: m.value for name, m in text_metrics(original, trace).items()}
@@ -292,20 +296,29 @@ class Study:
             right = score(prompt, trace.text)
             metrics |= {} if right is None else {"score": right}
             metrics["faults"] = len(faults(trace.text))
+            metrics["departures"] = len(departures(original, trace))
             found.metrics.append(metrics)
-            found.texts.append(trace.text)
+            lengths.append((original.output_tokens, trace.output_tokens))
+        found.together = {name: m.value for name, m in length_metrics(lengths).items()}
         return found
 
 
 def caught(sound: Said, changed: Said) -> dict[str, int]:
-    """Return at how many prompts each default gate fails, by the package's own comparison."""
+    """Return at how many prompts each default gate fails, by the package's own comparison.
+
+    The gate over all prompts together fails at one place at most.
+    """
     found = dict.fromkeys(GATED, 0)
     for before, now in zip(sound.metrics, changed.metrics, strict=True):
         for name in GATED:
             if name in before and name in now:
-                kind = compare(CATALOGUE[name], now[name], [before[name]], None).kind
-                found[name] += kind is VerdictKind.REGRESSED
+                found[name] += _fails(name, before[name], now[name])
+    found[TOGETHER] = int(_fails(TOGETHER, sound.together[TOGETHER], changed.together[TOGETHER]))
     return found
+
+
+def _fails(name: str, before: float, now: float) -> bool:
+    return compare(CATALOGUE[name], now, [before], None).kind is VerdictKind.REGRESSED
 
 
 def row(change: Change, study: Study) -> tuple[str, ...]:
@@ -316,7 +329,7 @@ def row(change: Change, study: Study) -> tuple[str, ...]:
     cosine = statistics.fmean(m["similarity"] for m in changed.metrics)
     kl = [m["kl_mean"] for m in changed.metrics if "kl_mean" in m]
     before = [m["kl_mean"] for m in sound.metrics if "kl_mean" in m]
-    gates = [f"{name} {count}" for name, count in counts.items() if count]
+    gates = [name if name == TOGETHER else f"{name} {n}" for name, n in counts.items() if n]
     return (
         change.name,
         "harmless" if change.harmless else "damage",

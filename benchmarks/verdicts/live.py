@@ -24,10 +24,9 @@ ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "examples" / "demo"
 
 
-def session(folder: Path, *options: str) -> tuple[dict[str, object], float]:
-    """Return what one session wrote as JSON, and the seconds that it took."""
-    target = folder / "session.json"
-    target.unlink(missing_ok=True)
+def session(folder: Path, name: str, *options: str) -> tuple[dict[str, object], float]:
+    """Return what one session wrote as JSON, kept as *name*, and the seconds that it took."""
+    target = folder / f"{name}-{int(time.time())}.json"
     began = time.monotonic()
     subprocess.run(
         [
@@ -64,7 +63,7 @@ def run(name: str, count: int, folder: Path, options: Sequence[str], condition: 
     results = []
     for number in range(1, count + 1):
         with neighbour(condition):
-            written, seconds = session(folder, *options)
+            written, seconds = session(folder, name.partition(" ")[0], *options)
         found = accused(written)
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(counted(written).items()))
         told = "; ".join(f"{who}: {', '.join(what[:4])}" for who, what in found.items()) or "nobody"
@@ -80,7 +79,7 @@ def main() -> None:
     parser.add_argument("--slower", type=int, default=10)
     parser.add_argument("--plant", default="bfloat16=5%")
     parser.add_argument("--condition", default="bursty")
-    parser.add_argument("--folder", type=Path, help="keeps the baseline for next time")
+    parser.add_argument("--folder", type=Path, help="keeps baseline and results for next time")
     parser.add_argument("options", nargs="*", help="further options of pytest --llmbench")
     asked = parser.parse_args()
     folder = asked.folder or Path(tempfile.mkdtemp())

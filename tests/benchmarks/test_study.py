@@ -60,16 +60,21 @@ def test_files(folder: Path) -> None:
 
 
 def test_gates_are_counted_by_prompt() -> None:
-    sound = Said(metrics=[{"kl_mean": 0.01, "score": 1.0, "tokens_match": 1.0}] * 3)
+    sound = Said(
+        metrics=[{"kl_mean": 0.01, "score": 1.0, "tokens_match": 1.0, "departures": 0}] * 3,
+        together={"length_change": 0.01},
+    )
     bad = Said(
         metrics=[
             {"kl_mean": 0.0105, "score": 1.0, "tokens_match": 1.0},
             {"kl_mean": 0.5, "score": 0.0, "tokens_match": 1.0},
-            {"score": 1.0, "tokens_match": 0.0},
-        ]
+            {"score": 1.0, "tokens_match": 0.0, "departures": 2},
+        ],
+        together={"length_change": 0.3},
     )
     assert caught(sound, bad) == {
-        "tokens_match": 1, "kl_mean": 1, "similarity": 0, "score": 1, "faults": 0
+        "tokens_match": 1, "kl_mean": 1, "similarity": 0, "score": 1, "faults": 0,
+        "departures": 1, "length_change": 1,
     }  # fmt: skip
     assert not any(caught(sound, sound).values())
 
