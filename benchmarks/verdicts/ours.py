@@ -34,7 +34,13 @@ from pytest_llmbench.domain.verdict import Verdict, VerdictKind
 from pytest_llmbench.metrics.case import case_metrics
 from pytest_llmbench.metrics.relative import relative_metrics
 from pytest_llmbench.metrics.taint import Machine, round_pace, taint
-from pytest_llmbench.runner.confirm import HOPELESS, LAUNCHES, is_certain, is_suspected
+from pytest_llmbench.runner.confirm import (
+    HOPELESS,
+    LAUNCHES,
+    LAUNCHES_OF_VARIANT,
+    is_certain,
+    is_suspected,
+)
 from pytest_llmbench.runner.judged import Judged
 from pytest_llmbench.runner.sampled import LEAST_ROUNDS
 from pytest_llmbench.runner.session import usual_pace
@@ -42,6 +48,7 @@ from pytest_llmbench.verdict.alarms import SUSPICIOUS, Alarms
 from pytest_llmbench.verdict.context import Context
 from pytest_llmbench.verdict.disturbance import disturbance
 from pytest_llmbench.verdict.judge import judge_case, judge_variant
+from pytest_llmbench.verdict.yardstick import companion
 
 HERE = Environment(identity={"processor": "recorded"}, context={})
 REFERENCE = "llamacpp-f16"
@@ -58,7 +65,7 @@ class Ours:
 
     def __init__(self, *, interleaved: bool = True, confirmed: bool = True) -> None:
         self._reference = REFERENCE if interleaved else None
-        self._launches = LAUNCHES if confirmed else 0
+        self._launches = LAUNCHES_OF_VARIANT if confirmed else 0
 
     def judge(
         self, baseline: Sequence[Session], now: Session, fresh: Sequence[Session]
@@ -123,7 +130,8 @@ class _Bench:
             readings=lambda: readings,
             reference=reference,
             alarms=Alarms(
-                cases=len(self.keys) * len(METRICS), variants=len(variants) * len(METRICS)
+                cases=len(self.keys) * len(METRICS),
+                variants=(len(variants) + (reference is not None)) * len(METRICS),
             ),
         )
         for key in self.keys:
@@ -132,7 +140,7 @@ class _Bench:
     def case(self, key: tuple[str, str]) -> tuple[Verdict, ...]:
         verdicts = self._look(key)
         chance = self._context.alarms.suspected_case
-        for launched in range(1, len(self._launches)):
+        for launched in range(1, min(len(self._launches), 1 + LAUNCHES)):
             if not is_suspected(verdicts, SUSPICIOUS if launched > 1 else chance):
                 break
             if launched > 1 and is_certain(verdicts, self._context.alarms.of_case):
@@ -167,8 +175,9 @@ class _Bench:
                 break
             if launched > 1 and is_certain(verdicts, self._context.alarms.of_variant):
                 break
+            together = {name, companion(self._context) if name == self._reference else name}
             for key in self.keys:
-                if key[0] == name:
+                if key[0] in together:
                     self._measure(key, 1 + launched)
             verdicts = judge_variant(name, self._context, Gates())
         return verdicts

@@ -157,20 +157,25 @@ class Bench:
             self._progress.clear()
         return self.cases[case.key]
 
-    def look_again(self, case: Case, *, fresh: bool) -> CaseRecord:
+    def look_again(self, case: Case, *, fresh: bool, both: bool = False) -> CaseRecord:
         """Return *case* with the rounds of one more launch, the last one's unless *fresh*.
 
         What it is held against goes with it, so that the ratio has its counterpart; records of
-        other cases stay as they are.
+        other cases stay as they are, but for that counterpart's where *both* are looked at.
         """
-        together, before = (case, *self._other(case)), self.cases[case.key]
+        together = (case, *self._other(case))
         if fresh:
             self._renew(each.variant for each in together)
+        looked_at = [each for each in together if each is case or (both and each.key in self.cases)]
+        before = {each.key: self.cases[each.key] for each in looked_at}
         try:
-            self._settle(case, self._bout(together))
+            problems = self._bout(together)
+            for each in looked_at:
+                self._settle(each, problems)
         finally:
             self._progress.clear()
-        self.cases[case.key] = kept(before, carried(before, self.cases[case.key]))
+        for key, record in before.items():
+            self.cases[key] = kept(record, carried(record, self.cases[key]))
         return self.cases[case.key]
 
     def generate(

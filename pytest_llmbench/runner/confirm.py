@@ -25,9 +25,14 @@ from pytest_llmbench.runner.bench import Bench
 from pytest_llmbench.runner.judged import Judged
 from pytest_llmbench.runner.progress import Progress
 from pytest_llmbench.verdict.alarms import SUSPICIOUS
+from pytest_llmbench.verdict.yardstick import companion
 
 LAUNCHES: Final = 3
-"""Fresh launches that a suspicion has to survive."""
+"""Fresh launches that the suspicion of a case has to survive."""
+
+LAUNCHES_OF_VARIANT: Final = 6
+"""And that of a variant as a whole: small changes show there, and what three launches leave open
+six mostly decide."""
 
 ENOUGH: Final = 2
 """Once so many cases of a variant are confirmed, its others are measured again in the process
@@ -56,7 +61,8 @@ class Confirming:
         bench: measures.
         judged: judges, and keeps the verdicts that stand.
         progress: told of fresh launches.
-        launches: how many; 0 turns confirming off.
+        launches: how many for a case; 0 turns confirming off.
+        launches_of_variant: how many for a variant as a whole, likewise.
         least_s: seconds that all of it may take in any session.
         clock: seconds, for the budget.
     """
@@ -68,6 +74,7 @@ class Confirming:
         progress: Progress,
         *,
         launches: int = LAUNCHES,
+        launches_of_variant: int = LAUNCHES_OF_VARIANT,
         least_s: float = LEAST_BUDGET_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -75,6 +82,7 @@ class Confirming:
         self._judged = judged
         self._progress = progress
         self._launches = launches
+        self._launches_of_variant = launches_of_variant
         self._least_s = least_s
         self._clock = clock
         self._began = clock()
@@ -102,13 +110,16 @@ class Confirming:
         self._whole.add(name)
         verdicts = self._judged.variant(name)
         launched, alpha = 0, self._judged.context.alarms.of_variant
+        beside = self._beside(name)
+        cases = self._some_cases(beside or name)
         while is_suspected(verdicts, HOPELESS if launched else SUSPICIOUS):
-            if launched == self._launches or self._spent:
+            if launched == self._launches_of_variant or self._spent:
                 break
             if launched and is_certain(verdicts, alpha):
                 break
             launched += 1
-            self._look_again(self._some_cases(name), f"{name} as a whole", launched)
+            of = (launched, self._launches_of_variant)
+            self._look_again(cases, f"{name} as a whole", of, both=beside is not None)
             verdicts = self._judged.variant(name)
         verdicts = _marked(verdicts, launched, fresh=True)
         self._judged.keep_life(name, verdicts)
@@ -129,7 +140,7 @@ class Confirming:
             if self._spent:
                 break
             launched = number
-            self._look_again([case], case.key, number, fresh=not known)
+            self._look_again([case], case.key, (number, self._launches), fresh=not known)
             verdicts = self._judged.look(self._bench.cases[case.key], *gates)
             if not is_suspected(verdicts, SUSPICIOUS) or is_certain(verdicts, alpha):
                 break
@@ -137,14 +148,25 @@ class Confirming:
             self._confirmed[case.variant] += 1
         return self._bench.cases[case.key], _marked(verdicts, launched, fresh=not known)
 
+    def _beside(self, name: str) -> str | None:
+        """Return whose ratio tells of *name*, where that is the reference: they go together."""
+        context = self._judged.context
+        return companion(context) if name == context.reference else None
+
     def _look_again(
-        self, cases: Sequence[Case], what: str, number: int, *, fresh: bool = True
+        self,
+        cases: Sequence[Case],
+        what: str,
+        number: tuple[int, int],
+        *,
+        fresh: bool = True,
+        both: bool = False,
     ) -> None:
         began = self._clock()
-        how = f"fresh launch {number} of {self._launches}" if fresh else "once more"
+        how = "fresh launch {} of {}".format(*number) if fresh else "once more"
         self._progress.say(f"{what}: slower; measured again ({how})")
         for case in cases:
-            self._bench.look_again(case, fresh=fresh and case is cases[0])
+            self._bench.look_again(case, fresh=fresh and case is cases[0], both=both)
         self._spent_s += self._clock() - began
 
     @property

@@ -166,16 +166,20 @@ def gates_of(config: Config, case: Case) -> Gates:
 
 
 def alarms_for(config: Config, cases: Iterable[Case]) -> Alarms:
-    """Return how many things are judged on noisy metrics when *cases* are measured."""
+    """Return how many things are judged on noisy metrics when *cases* are measured.
+
+    The reference beside others counts twice: its own times accuse it, or the others' ratios.
+    """
     groups = [(case.variant, _noisy_groups(gates_of(config, case), "case")) for case in cases]
     lives = {
         variant: _noisy_groups(config.gates.narrowed(config.variants[variant].gates), "variant")
         for variant, _ in groups
     }
     wholes = {(variant, group) for variant, found in groups for group in found}
+    twice = [variant for variant, _ in wholes if variant == config.reference and len(lives) > 1]
     return Alarms(
         cases=sum(len(found) for _, found in groups),
-        variants=len(wholes) + sum(map(len, lives.values())),
+        variants=len(wholes) + len(twice) + sum(map(len, lives.values())),
     )
 
 

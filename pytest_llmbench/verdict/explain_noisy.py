@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Final
 
@@ -9,6 +10,7 @@ from pytest_llmbench.domain.metric import Metric
 from pytest_llmbench.domain.verdict import Difference, Verdict, VerdictKind
 from pytest_llmbench.units import format_amount, format_percent
 from pytest_llmbench.verdict.alarms import doubtful
+from pytest_llmbench.verdict.held import Held
 from pytest_llmbench.verdict.noisy import NoisyComparison
 from pytest_llmbench.verdict.words import amount_pair, changed_pair, plural
 
@@ -113,8 +115,18 @@ def _block(
         ("chance", f"{_chance(result.p)} (a verdict needs {_chance(result.alpha)})"),
         ("tolerance", f"{_accepted(metric, result)} ({origin})"),
         ("detectable", f"{format_percent(result.detectable)} and more"),
+        *_reference(held),
         *(differs or (("changed", "nothing recorded"),)),
     )
+
+
+def _reference(held: Held) -> tuple[tuple[str, str], ...]:
+    """Return why its ratio does not decide, where it is the reference that changed."""
+    if held.moved is None:
+        return ()
+    name, change = held.moved
+    became = f"{format_percent(abs(math.expm1(change)))} {'slower' if change > 0 else 'faster'}"
+    return (("reference", f"{name} became {became}, by its own times: the ratio is not asked"),)
 
 
 def _other_side(result: NoisyComparison) -> str:

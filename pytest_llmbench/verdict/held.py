@@ -46,6 +46,8 @@ class Held:
         sessions: of the baseline, that were compared with.
         launches: of this session.
         cases: how many cases it is about.
+        moved: the reference and its own change for the worse, where the ratio would have decided
+            but the reference is what changed.
     """
 
     evidence: Evidence
@@ -54,6 +56,11 @@ class Held:
     sessions: int
     launches: int
     cases: int
+    moved: tuple[str, float] | None = None
+
+
+_Found = tuple[Ground, str | None, Panel]
+"""A ground, the variant that a ratio is to, and the numbers."""
 
 
 class Grounds:
@@ -80,9 +87,9 @@ class Grounds:
         *,
         side_by_side: bool = False,
     ) -> None:
+        self.variant = variant
         self._past = past
         self._metric = metric
-        self._variant = variant
         self._keys = tuple(case.key for case in cases)
         self._records = records
         self._known = known
@@ -90,62 +97,66 @@ class Grounds:
 
     def of_case(self, key: str) -> Held | None:
         """Return what is known of one case; ``None`` where it can't be compared."""
-        found = self._chosen(key)
-        if found is None:
-            return None
-        ground, to, panel = found
-        evidence = panel.of_case(key)
-        if evidence is None:
-            return None
-        column = panel.keys.index(key)
-        return Held(
-            evidence=evidence,
-            ground=ground,
-            to=to,
-            sessions=int(np.isfinite(panel.past[:, column]).sum()),
-            launches=int(np.isfinite(panel.now[:, column]).sum()),
-            cases=1,
-        )
+        return self._held(self._chosen(key), key)
 
     def of_variant(self) -> Held | None:
         """Return what is known of all cases together; ``None`` where it can't be compared."""
-        found = self._chosen(None)
+        return self._held(self._chosen(None), None)
+
+    def has(self, key: str) -> bool:
+        """Whether *key* is one of the cases."""
+        return key in self._keys
+
+    def own(self, key: str | None = None) -> Held | None:
+        """Return what one case, or all together, show by their own times alone."""
+        return None if self._side_by_side else self._held(self._absolute(key), key)
+
+    def beside(self, key: str | None = None) -> Held | None:
+        """Return what one case, or all, show as multiples of the reference's, in any case."""
+        return None if self._side_by_side else self._held(self._ratio(key), key)
+
+    def _held(self, found: _Found | None, key: str | None) -> Held | None:
+        """Return the evidence of a ground on one case, or on all."""
         if found is None:
             return None
         ground, to, panel = found
-        evidence = panel.of_all()
+        evidence = panel.of_all() if key is None else panel.of_case(key)
         if evidence is None:
             return None
+        if key is None:
+            sessions, launches, cases = len(panel.past), len(panel.now), panel.compared
+        else:
+            column = panel.keys.index(key)
+            sessions = int(np.isfinite(panel.past[:, column]).sum())
+            launches = int(np.isfinite(panel.now[:, column]).sum())
+            cases = 1
         return Held(
-            evidence=evidence,
-            ground=ground,
-            to=to,
-            sessions=len(panel.past),
-            launches=len(panel.now),
-            cases=panel.compared,
-        )
+            evidence=evidence, ground=ground, to=to, sessions=sessions, launches=launches,
+            cases=cases,
+        )  # fmt: skip
 
-    def own_change(self) -> float | None:
-        """Return the logarithm of how much worse all cases together are, by their own times."""
-        past = self._past.absolute(self._metric, self._variant, self._keys, self._known)
-        found = self._panel(past, None).of_all() if len(past) else None
-        return None if found is None else found.change
-
-    def _chosen(self, key: str | None) -> tuple[Ground, str | None, Panel] | None:
+    def _chosen(self, key: str | None) -> _Found | None:
         """Return the ground that decides on one case, or on all."""
-        to = self._counterpart()
         if self._side_by_side:
-            nothing = np.empty((0, len(self._keys)))
+            to, nothing = self._counterpart(), np.empty((0, len(self._keys)))
             return ("side by side", to, self._panel(nothing, to)) if to is not None else None
-        own = self._past.absolute(self._metric, self._variant, self._keys, self._known)
-        absolute = self._usable(self._panel(own, None), key)
-        ratio = None
-        if to is not None:
-            past = self._past.relative(self._metric, self._variant, to, self._keys, self._known)
-            ratio = self._usable(self._panel(past, to), key)
-        if ratio is not None and (absolute is None or ratio.blur(key) <= absolute.blur(key)):
-            return "ratio", to, ratio
-        return None if absolute is None else ("absolute", None, absolute)
+        absolute, ratio = self._absolute(key), self._ratio(key)
+        if ratio is None or absolute is None:
+            return ratio or absolute
+        return ratio if ratio[2].blur(key) <= absolute[2].blur(key) else absolute
+
+    def _absolute(self, key: str | None) -> _Found | None:
+        past = self._past.absolute(self._metric, self.variant, self._keys, self._known)
+        panel = self._usable(self._panel(past, None), key)
+        return None if panel is None else ("absolute", None, panel)
+
+    def _ratio(self, key: str | None) -> _Found | None:
+        to = self._counterpart()
+        if to is None:
+            return None
+        past = self._past.relative(self._metric, self.variant, to, self._keys, self._known)
+        panel = self._usable(self._panel(past, to), key)
+        return None if panel is None else ("ratio", to, panel)
 
     def _usable(self, panel: Panel, key: str | None) -> Panel | None:
         if not len(panel.past):
@@ -173,7 +184,7 @@ class Grounds:
             assumed=self._assumed(past, columns, to),
             others=()
             if self._side_by_side
-            else self._past.others(self._metric, self._variant, to=to),
+            else self._past.others(self._metric, self.variant, to=to),
             lasting=to is None,
         )
 
@@ -199,7 +210,7 @@ class Grounds:
         self, past: Grid, columns: Sequence[tuple[dict[int, float], float]], to: str | None
     ) -> float:
         if to is not None:
-            foreign = not self._side_by_side and self._past.foreign(self._variant, to, self._known)
+            foreign = not self._side_by_side and self._past.foreign(self.variant, to, self._known)
             return math.hypot(RATIO_NOISE, FOREIGN_NOISE if foreign else 0.0)
         logs = [v for column, _ in columns for v in column.values() if math.isfinite(v)]
         typical = math.exp(float(np.median(logs))) if logs else math.inf

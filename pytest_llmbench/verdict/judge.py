@@ -53,6 +53,7 @@ from pytest_llmbench.verdict.uncompared import (
     other_work,
     unmeasured,
 )
+from pytest_llmbench.verdict.yardstick import held_of_case, held_of_variant
 
 NOISE_TIMES: Final = 3.0
 """Drift counts beyond so many times what the reference drifts from itself."""
@@ -109,7 +110,7 @@ def judge_case(record: CaseRecord, context: Context, gates: Gates) -> tuple[Verd
         gates=gates,
         baseline=_name(context),
         absent=partial(absent_from_case, record=record, facts=facts),
-        held=lambda metric: context.grounds(metric, case.variant, record).of_case(case.key),
+        held=lambda metric: held_of_case(metric, record, context),
         context=context,
         alpha=context.alarms.of_case,
         twin=context.twins.get(case.variant),
@@ -141,7 +142,7 @@ def judge_variant(variant: str, context: Context, gates: Gates) -> tuple[Verdict
     for metric in compared_metrics("case", gates, greedy=True):
         if metric.kind is not Kind.NOISY:
             continue
-        held = context.grounds(metric, variant).of_variant()
+        held = held_of_variant(metric, variant, context)
         if held is not None and held.cases >= FEWEST_CASES:
             verdicts.append(_judge_whole(metric, variant, held, context, gates))
     return tuple(verdicts)

@@ -34,11 +34,11 @@ def told_of_others(
     if verdict.kind not in _TOLD:
         return verdict
     others = {
-        name: context.grounds(metric, name).own_change()
+        name: context.grounds(metric, name).own()
         for name in dict.fromkeys(case.variant for case in context.cases)
         if name != variant
     }
-    known = {name: moved for name, moved in others.items() if moved is not None}
+    known = {name: own.evidence.change for name, own in others.items() if own is not None}
     if not known or not _alike(change, known.values()):
         return verdict
     said = ", ".join(f"{name} {_percent(moved)}" for name, moved in known.items())

@@ -24,14 +24,14 @@ from pytest_llmbench.verdict.panel import Panel
 
 SPREADS: Final = (0.005, 0.01, 0.02, 0.05)
 SESSIONS: Final = (1, 2, 3, 5, 10)
-LAUNCHES: Final = (1, 4)
+LAUNCHES: Final = (1, 4, 7)
 IN_TURNS: Final = (1, 2, 4, 10)
 CASES: Final = 10
 VARIANTS: Final = 3
 GROUPS: Final = 2
 TOKEN_S: Final = 0.02
 METRIC: Final = CATALOGUE["itl_s"]
-ALARMS: Final = Alarms(cases=CASES * VARIANTS * GROUPS, variants=VARIANTS * GROUPS)
+ALARMS: Final = Alarms(cases=CASES * VARIANTS * GROUPS, variants=(VARIANTS + 1) * GROUPS)
 
 _COLUMNS: Final = " | ".join(format_percent(spread) for spread in SPREADS)
 

@@ -122,7 +122,7 @@ def with_free_memory(monkeypatch: pytest.MonkeyPatch, available: int) -> None:
 @pytest.fixture
 def one_fresh_launch(monkeypatch: pytest.MonkeyPatch) -> None:
     """What looks slower is launched again once: each launch takes its second."""
-    once = with_defaults(Confirming.__init__, launches=1)
+    once = with_defaults(Confirming.__init__, launches=1, launches_of_variant=1)
     monkeypatch.setattr(Confirming.__init__, "__kwdefaults__", once)
 
 

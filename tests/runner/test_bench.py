@@ -164,6 +164,13 @@ def test_records_of_other_cases_stay_as_they_are(make_bench: MakeBench) -> None:
     assert bench.cases[AP.key] is before
 
 
+def test_both_can_be_looked_at(make_bench: MakeBench) -> None:
+    bench, _ = make_bench(cases_of("a", "b"), BOTH, plan=REFERENCE)
+    bench.measure(BP)
+    bench.look_again(BP, fresh=True, both=True)
+    assert launches(bench.cases[AP.key]) == launches(bench.cases[BP.key]) == [0, 1]
+
+
 def test_who_was_not_launched_again_has_one_launch(make_bench: MakeBench) -> None:
     """What is measured afterwards in an old process is no evidence of a further one."""
     bench, _ = looked_again(make_bench, fresh=True)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from pytest_llmbench.domain.case import Case
-from pytest_llmbench.domain.record import CaseRecord, Environment, VariantRecord
+from pytest_llmbench.domain.record import CaseRecord, Environment, Relative, VariantRecord
 from pytest_llmbench.domain.verdict import Verdict, VerdictKind
 from pytest_llmbench.runner.confirm import (
     CERTAIN,
     ENOUGH,
     HOPELESS,
     LAUNCHES,
+    LAUNCHES_OF_VARIANT,
     LEAST_BUDGET_S,
     MOST_CASES,
     Confirming,
@@ -52,12 +54,14 @@ class Bench:
     def __init__(self) -> None:
         self.cases: dict[str, CaseRecord] = {}
         self.looks: list[tuple[str, bool]] = []
+        self.both: list[bool] = []
 
     def measure(self, case: Case) -> CaseRecord:
         return self.cases.setdefault(case.key, self._record(case, 1))
 
-    def look_again(self, case: Case, *, fresh: bool) -> CaseRecord:
+    def look_again(self, case: Case, *, fresh: bool, both: bool = False) -> CaseRecord:
         self.looks.append((case.key, fresh))
+        self.both.append(both)
         self.cases[case.key] = self._record(case, int(self.cases[case.key].text or 0) + 1)
         return self.cases[case.key]
 
@@ -236,10 +240,25 @@ def whole(*told: tuple[Verdict, ...], cases: int = 3, **more):
 def test_a_variant_as_a_whole_is_confirmed_over_its_cases() -> None:
     slow = said(ALARMS.of_variant * CERTAIN * 2, VerdictKind.REGRESSED)
     verdicts, bench = whole((slow,))
-    assert len(bench.looks) == LAUNCHES * 3
-    assert [fresh for _, fresh in bench.looks] == [True, False, False] * LAUNCHES
+    assert len(bench.looks) == LAUNCHES_OF_VARIANT * 3
+    assert [fresh for _, fresh in bench.looks] == [True, False, False] * LAUNCHES_OF_VARIANT
     assert {key for key, _ in bench.looks} == {f"s/v-p0{n}-n2-t0" for n in range(3)}
-    assert confirmation(verdicts[0]) == "measured again in 3 fresh launches"
+    assert confirmation(verdicts[0]) == "measured again in 6 fresh launches"
+
+
+def test_a_reference_goes_with_the_variant_whose_ratio_tells_of_it() -> None:
+    confirm, bench, judged = confirming((DOUBTFUL,), (FINE,))
+    beside = make_case("other")
+    ratio = Relative(to="v", value=1.0, launches=(1.0,), error=0.0)
+    records = {
+        case.key: msgspec.structs.replace(bench.measure(case), relative=relative)
+        for case, relative in ((CASE, {}), (beside, {"itl_s": ratio}))
+    }
+    judged.context = Context(
+        environment=HERE, alarms=ALARMS, cases=(CASE, beside), records=records, reference="v"
+    )
+    assert confirm.variant("v") == (FINE,)
+    assert (bench.looks, bench.both) == ([(beside.key, True)], [True])
 
 
 def test_a_variant_that_is_as_it_was_is_not_launched_again() -> None:
@@ -263,10 +282,13 @@ def test_evidence_has_to_grow_and_is_dropped_where_it_does_not() -> None:
     weak = said(HOPELESS * 1.01)
     assert len(whole((DOUBTFUL,), (weak,))[1].looks) == 3
     growing = said(HOPELESS * 0.99)
-    assert len(whole((DOUBTFUL,), (growing,), (growing,), (growing,))[1].looks) == 3 * LAUNCHES
+    assert (
+        len(whole((DOUBTFUL,), *((growing,),) * LAUNCHES_OF_VARIANT)[1].looks)
+        == 3 * LAUNCHES_OF_VARIANT
+    )
 
 
-@pytest.mark.parametrize(("factor", "launches"), [(0.99, 1), (1.01, LAUNCHES)])
+@pytest.mark.parametrize(("factor", "launches"), [(0.99, 1), (1.01, LAUNCHES_OF_VARIANT)])
 def test_a_variant_that_is_slow_beyond_doubt_is_launched_once(factor: float, launches: int) -> None:
     sure = said(ALARMS.of_variant * CERTAIN * factor, VerdictKind.REGRESSED)
     assert len(whole((sure,))[1].looks) == 3 * launches

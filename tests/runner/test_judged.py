@@ -98,6 +98,18 @@ def test_metrics_that_restate_one_another_are_one_thing_judged(tmp_path: Path) -
     assert alarms_for(alone, cases(alone)).variants == alarms.variants + 1
 
 
+def test_a_reference_beside_others_counts_twice(tmp_path: Path) -> None:
+    """Its own times accuse it, or the ratios of the others."""
+    config = configured(tmp_path)
+    named = tmp_path / "llmbench.toml"
+    named.write_text(f'reference = "a"\n{TWO}')
+    config, alone = load_config(named, engine_options()), config
+    assert (
+        alarms_for(config, cases(config)).variants == alarms_for(alone, cases(alone)).variants + 2
+    )
+    assert alarms_for(config, cases(config, "a")) == alarms_for(alone, cases(alone, "a"))
+
+
 def test_times_of_a_life_that_are_compared_are_things_judged(tmp_path: Path) -> None:
     config = configured(tmp_path)
     more = configured(tmp_path, '[variants.a.tolerance]\nload_s = "20%"\nfree_s = "1 s"\n')

@@ -1,0 +1,182 @@
+"""A ratio changed: was it the variant, or the reference that it is a multiple of?
+
+The ratio of two variants that took turns is steady, but it does not say which of them changed.
+Their own times do, less surely: the machine moves them too. Where the times would be four times as
+likely if the reference had changed and the variant had not, it is the reference: it is judged by
+the ratio then, which is the finer measure, and the variant by its own past. A reference that
+changed changes all ratios to it alike: where another variant's did not, it is none; where all did,
+one reference is as plausible as all the others, so that the likelier of both is taken.
+
+How likely a change is that is none: the density of Student's t at the estimate.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from pytest_llmbench.domain.case import Case
+from pytest_llmbench.domain.metric import Metric
+from pytest_llmbench.domain.record import CaseRecord
+from pytest_llmbench.verdict.context import Context
+from pytest_llmbench.verdict.evidence import Evidence
+from pytest_llmbench.verdict.held import Grounds, Held
+
+TIMES_AS_LIKELY: Final = 4.0
+"""The variant is what is tested, and the reference what others are held against: so many times as
+likely it has to be that the reference is what changed."""
+
+ALIKE: Final = 0.5
+"""A variant's ratio changed alike from this share of another one's change on."""
+
+_STILL: Final = 1.5
+"""Standard errors: nobody looks for a cause of a change that is less."""
+
+
+def held_of_case(metric: Metric, record: CaseRecord, context: Context) -> Held | None:
+    """Return what decides on a noisy metric of *record*; ``None`` where it can't be compared."""
+    case = record.case
+    grounds = context.grounds(metric, case.variant, record)
+    held = grounds.of_case(case.key)
+    for asked in (case, None):
+        other = _moved(metric, held, grounds, asked, context)
+        if held is not None and other is not None:
+            return _by_own_past(held, grounds.own(case.key), other)
+    return held
+
+
+def held_of_variant(metric: Metric, variant: str, context: Context) -> Held | None:
+    """Return what decides on a noisy metric of all cases of *variant* together."""
+    grounds = context.grounds(metric, variant)
+    held = grounds.of_variant()
+    if held is not None and variant == context.reference:
+        return _by_others(metric, held, context) or held
+    other = _moved(metric, held, grounds, None, context)
+    if held is not None and other is not None:
+        return _by_own_past(held, grounds.own(), other)
+    return held
+
+
+def companion(context: Context) -> str | None:
+    """Return the variant whose ratio tells of the reference: the first that took turns with it."""
+    return next(
+        (
+            name
+            for name in _others(context)
+            if any(
+                ratio.to == context.reference
+                for record in context.records.values()
+                if record.case.variant == name
+                for ratio in record.relative.values()
+            )
+        ),
+        None,
+    )
+
+
+def _by_others(metric: Metric, held: Held, context: Context) -> Held | None:
+    """Return the reference's change by the first ratio to it, where it is what changed.
+
+    Args:
+        metric: a noisy one.
+        held: the reference by its own past.
+        context: the session.
+    """
+    name = companion(context)
+    if name is None:
+        return None
+    grounds = context.grounds(metric, name)
+    first = grounds.beside()
+    if first is None or _is_still(first.evidence):
+        return None
+    others = _ratios(metric, name, None, context)
+    if not _has_moved(first.evidence, grounds.own(), held, others):
+        return None
+    turned = msgspec.structs.replace(first.evidence, change=-first.evidence.change)
+    return dataclasses.replace(first, evidence=turned, to=name)
+
+
+def _moved(
+    metric: Metric, held: Held | None, grounds: Grounds, case: Case | None, context: Context
+) -> Held | None:
+    """Return the reference by its own past, where it is what changed a ratio that decides.
+
+    Args:
+        metric: a noisy one.
+        held: what decides.
+        grounds: of the variant.
+        case: one of it; ``None`` looks at all together.
+        context: the session.
+    """
+    if held is None or held.ground != "ratio" or held.to is None or _is_still(held.evidence):
+        return None
+    reference = context.grounds(metric, held.to)
+    key, its = None, None
+    if case is not None:
+        key, its = case.key, msgspec.structs.replace(case, variant=held.to).key
+        if not reference.has(its):
+            return None
+    other = reference.own(its)
+    others = _ratios(metric, grounds.variant, case, context)
+    return other if _has_moved(held.evidence, grounds.own(key), other, others) else None
+
+
+def _by_own_past(held: Held, own: Held | None, other: Held) -> Held:
+    """Return *own*, in place of the ratio *held*, with how *other*, the reference, moved."""
+    if own is None or held.to is None:
+        return held
+    return dataclasses.replace(own, moved=(held.to, other.evidence.change))
+
+
+def _ratios(metric: Metric, variant: str, case: Case | None, context: Context) -> list[Evidence]:
+    """Return what the ratios to the reference show of all but *variant*."""
+    found = []
+    for name in _others(context):
+        grounds = context.grounds(metric, name)
+        key = None if case is None else msgspec.structs.replace(case, variant=name).key
+        known = name != variant and (key is None or grounds.has(key))
+        held = grounds.beside(key) if known else None
+        found += [] if held is None else [held.evidence]
+    return found
+
+
+def _others(context: Context) -> Iterator[str]:
+    names = dict.fromkeys(case.variant for case in context.cases)
+    yield from (name for name in names if name != context.reference)
+
+
+def _is_still(evidence: Evidence) -> bool:
+    return abs(evidence.change) < _STILL * evidence.error
+
+
+def _has_moved(
+    ratio: Evidence, mine: Held | None, reference: Held | None, others: Sequence[Evidence]
+) -> bool:
+    """Whether the reference is what changed: the other way, and so much likelier.
+
+    Args:
+        ratio: the variant's as a multiple of the reference's.
+        mine: the variant's own times.
+        reference: the reference's.
+        others: the other variants' ratios: a reference that changed changes them alike.
+    """
+    if mine is None or reference is None or reference.evidence.change * ratio.change >= 0:
+        return False
+    if not all(_is_alike(ratio, other) for other in others):
+        return False
+    times = 1.0 if others else TIMES_AS_LIKELY
+    return _likely_still(mine.evidence) - _likely_still(reference.evidence) >= math.log(times)
+
+
+def _is_alike(one: Evidence, other: Evidence) -> bool:
+    return other.change * one.change > 0 and abs(other.change) >= ALIKE * abs(one.change)
+
+
+def _likely_still(evidence: Evidence) -> float:
+    """Return the log-likelihood of the estimate where nothing changed, up to a constant."""
+    t, freedom = evidence.change / evidence.error, evidence.freedom
+    return -(freedom + 1) / 2 * math.log1p(t**2 / freedom)

@@ -1,0 +1,157 @@
+"""A ratio changed: the variant did, or the reference that it is a multiple of."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from pytest_llmbench.domain.catalogue import CATALOGUE
+from pytest_llmbench.domain.gate import Gates
+from pytest_llmbench.domain.verdict import VerdictKind
+from pytest_llmbench.verdict.alarms import Alarms
+from pytest_llmbench.verdict.judge import judge_case, judge_variant
+from pytest_llmbench.verdict.yardstick import companion, held_of_case, held_of_variant
+
+from .facts import make_case, make_context, make_record, session_like
+
+ITL = CATALOGUE["itl_s"]
+OK, REGRESSED, IMPROVED = VerdictKind.OK, VerdictKind.REGRESSED, VerdictKind.IMPROVED
+LEVELS = {"ref": 0.03, "base": 0.02, "other": 0.05}
+PROMPTS = tuple("abcdef")
+
+
+def records_of(chance, names, *, machine=0.0, apart=0.01, slower=()):
+    """One launch of every variant: what the machine shares, and each variant's luck, in shares."""
+    shared = machine * chance.standard_normal()
+    factors = dict(slower)
+    luck = {
+        name: np.exp(shared + apart / 2 * chance.standard_normal()) * factors.get(name, 1.0)
+        for name in names
+    }
+    own = {
+        key: np.exp(0.002 * chance.standard_normal()) for key in itertools.product(names, PROMPTS)
+    }
+
+    def itl(name, prompt):
+        return float(LEVELS[name] * luck[name] * own[name, prompt])
+
+    return [
+        make_record(
+            make_case(prompt, variant=name),
+            itl_s=itl(name, prompt),
+            relative=None if name == "ref" else {"itl_s": itl(name, prompt) / itl("ref", prompt)},
+            to="ref",
+        )
+        for name, prompt in itertools.product(names, PROMPTS)
+    ]
+
+
+def session(names, *, seed=0, machine=0.01, **slower):
+    """A session with five before it; *slower* are factors by variant."""
+    chance = np.random.default_rng(seed)
+    before = [records_of(chance, names, machine=machine) for _ in range(5)]
+    now = records_of(chance, names, machine=machine, slower=slower.items())
+    sessions = [session_like(records, reference="ref") for records in before]
+    alarms = Alarms(cases=len(now), variants=len(names) + 1)
+    return make_context(now, *sessions, reference="ref", alarms=alarms)
+
+
+def verdicts(context):
+    """What is said of every variant as a whole."""
+    names = dict.fromkeys(case.variant for case in context.cases)
+    return {name: judge_variant(name, context, Gates())[0] for name in names}
+
+
+def kinds(context):
+    return {name: verdict.kind for name, verdict in verdicts(context).items()}
+
+
+TWO, THREE = ("ref", "base"), ("ref", "base", "other")
+
+
+@pytest.mark.parametrize("names", [TWO, THREE])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_reference_that_became_faster_accuses_nobody(names, seed):
+    found = kinds(session(names, seed=seed, ref=0.85))
+    assert found.pop("ref") is IMPROVED
+    assert set(found.values()) == {OK}
+
+
+@pytest.mark.parametrize("names", [TWO, THREE])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_reference_that_became_slower_is_found_and_nobody_praised(names, seed):
+    found = kinds(session(names, seed=seed, ref=1.15))
+    assert found.pop("ref") is REGRESSED
+    assert set(found.values()) == {OK}
+
+
+@pytest.mark.parametrize("names", [TWO, THREE])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_variant_that_became_slower_is_the_only_one(names, seed):
+    found = kinds(session(names, seed=seed, base=1.15))
+    assert found.pop("base") is REGRESSED
+    assert set(found.values()) == {OK}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_so_it_is_on_a_restless_machine(seed):
+    found = kinds(session(THREE, seed=seed, machine=0.2, base=1.15))
+    assert (found["base"], found["other"]) == (REGRESSED, OK)
+    assert found["ref"] is not REGRESSED, "its own times can't tell"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_all_others_became_slower_and_their_own_times_say_so(seed):
+    found = kinds(session(THREE, seed=seed, base=1.15, other=1.15))
+    assert (found["base"], found["other"]) == (REGRESSED, REGRESSED)
+    assert found["ref"] is not REGRESSED
+
+
+def test_the_reference_is_judged_by_the_finer_measure():
+    context = session(THREE, seed=1, machine=0.03, ref=1.15)
+    held = held_of_variant(ITL, "ref", context)
+    own = context.grounds(ITL, "ref").of_variant()
+    assert (own.ground, held.ground, held.to) == ("absolute", "ratio", "base")
+    assert held.evidence.error < own.evidence.error
+    assert held.evidence.change == pytest.approx(np.log(1.15), abs=0.05)
+    sentence = verdicts(context)["ref"].sentence
+    assert "against base, which took turns with it" in sentence
+
+
+def test_where_one_ratio_stayed_the_reference_did():
+    """The machine got faster by as much as the variant got slower: its own times are unchanged."""
+    context = session(THREE, seed=1, machine=0.2, base=1.15)
+    own, its = (context.grounds(ITL, name).own().evidence for name in ("base", "ref"))
+    assert abs(own.change / own.error) < 1 < -its.change / its.error
+    assert held_of_variant(ITL, "base", context).ground == "ratio"
+
+
+def test_a_regression_by_its_own_past_names_the_reference_that_moved():
+    # 'base' became slower, and the reference faster by more: both show by their own times.
+    context = session(THREE, seed=1, machine=0.002, ref=0.5, base=1.2)
+    verdict = verdicts(context)["base"]
+    assert verdict.kind is REGRESSED
+    assert dict(verdict.block)["reference"].startswith("ref became 50")
+    assert "faster, by its own times" in dict(verdict.block)["reference"]
+    assert "took turns" not in verdict.sentence
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_so_it_is_of_single_cases(seed):
+    context = session(TWO, seed=seed, ref=0.5)
+    said = [
+        judge_case(record, context, Gates())[0].kind
+        for record in context.records.values()
+        if record.case.variant == "base"
+    ]
+    assert set(said) == {OK}
+    record = next(r for r in context.records.values() if r.case.variant == "base")
+    assert held_of_case(ITL, record, context).moved[0] == "ref"
+
+
+def test_the_companion_is_the_first_that_took_turns_with_the_reference():
+    context = session(THREE)
+    assert companion(context) == "base"
+    assert companion(make_context([make_record()], reference="base")) is None
