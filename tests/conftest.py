@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+import rich.console  # whole, and before pytester: after a run it forgets what that run imported
+import rich.table  # noqa: F401 — as above
 
 from pytest_llmbench.domain.record import Readings
 from pytest_llmbench.worker import WorkerPool
