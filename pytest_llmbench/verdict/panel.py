@@ -125,7 +125,8 @@ class Panel:
     @cached_property
     def shared(self) -> Spread:
         """The spread of one session's shift, as it is taken to be."""
-        assumed = math.sqrt(self.assumed**2 + drift(self._changes) + self._known_own)
+        slow_minutes = drift(self._changes) if self.lasting else 0.0  # a ratio is free of them
+        assumed = math.sqrt(self.assumed**2 + slow_minutes + self._known_own)
         within = () if self.lasting else (self._within,)
         spread = moderated(assumed, (self._split.shared, *within), self.others)
         restless = self.lasting and self._within.variance > spread.variance

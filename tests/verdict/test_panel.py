@@ -190,3 +190,13 @@ def test_the_mean_of_what_there_is():
     found = mean(np.array([[1.0, NAN, NAN], [3.0, 5.0, NAN]]))
     assert found[:2].tolist() == [2.0, 5.0]
     assert math.isnan(found[2])
+
+
+def test_slow_minutes_are_in_times_and_not_in_ratios():
+    quick, slow = [0.0] * 4, [0.3] * 4
+    now = [*quick, *slow, *quick, *slow]
+    past = np.tile(np.array([[-0.01], [0.0], [0.01]]), (1, len(now)))
+    still = make_panel([[0.0] * len(now)], past)
+    times, ratios = make_panel([now], past, lasting=True), make_panel([now], past)
+    assert ratios.shared == still.shared
+    assert times.shared.variance > 10 * ratios.shared.variance
