@@ -16,7 +16,7 @@ from pytest_llmbench.verdict.context import Context
 from pytest_llmbench.verdict.held import Ground, Held
 from pytest_llmbench.verdict.judge import FEWEST_CASES
 from pytest_llmbench.verdict.noisy import compare_noisy
-from pytest_llmbench.verdict.yardstick import held_of_variant
+from pytest_llmbench.verdict.yardstick import held_of_case, held_of_variant
 
 SPEED: Final = ("itl_s", "icl_s", "ttft_s")
 """The gated metrics that a slower token shows in, a server's chunks among them."""
@@ -90,14 +90,14 @@ def _reach(metric: Metric, variant: str, context: Context, config: Config) -> Re
         and metric.name in record.metrics
         and record.metrics[metric.name].gate > 0
     ]
-    grounds, alarms = context.grounds(metric, variant), context.alarms
+    alarms = context.alarms
     whole = held_of_variant(metric, variant, context) if records else None
     if whole is not None and whole.cases >= FEWEST_CASES:
         return _told(metric, variant, whole, records, alarms.of_variant, config)
     told = [
         _told(metric, variant, held, [record], alarms.of_case, config)
         for record in records
-        if (held := grounds.of_case(record.case.key)) is not None
+        if (held := held_of_case(metric, record, context)) is not None
     ]
     return min(told, key=lambda reach: reach.detectable, default=None)
 

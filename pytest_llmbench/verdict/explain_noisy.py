@@ -10,6 +10,7 @@ from pytest_llmbench.domain.metric import Metric
 from pytest_llmbench.domain.verdict import Difference, Verdict, VerdictKind
 from pytest_llmbench.units import format_amount, format_percent
 from pytest_llmbench.verdict.alarms import doubtful
+from pytest_llmbench.verdict.evidence import Evidence, worsening_share
 from pytest_llmbench.verdict.held import Held
 from pytest_llmbench.verdict.noisy import NoisyComparison
 from pytest_llmbench.verdict.words import amount_pair, changed_pair, plural
@@ -40,7 +41,7 @@ def noisy_verdict(
     return Verdict(
         metric=metric.name,
         kind=result.kind,
-        sentence=sentence + _ending(result, baseline),
+        sentence=sentence + _ending(metric, result, baseline),
         block=block,
         p=result.p,
     )
@@ -80,7 +81,16 @@ def _by(metric: Metric, result: NoisyComparison) -> tuple[str, str]:
     return ("rose" if rise >= 0 else "fell"), format_percent(abs(rise))
 
 
-def _ending(result: NoisyComparison, baseline: str | None) -> str:
+def _doubt(metric: Metric, aside: Evidence, reference: str) -> str:
+    """Return what the ratio says, and why nobody knows whether it is true."""
+    share = format_percent(worsening_share(aside.change, better=metric.better))
+    return (
+        f"against {reference}, which took turns with it, it is {share} worse: {reference} or the "
+        "machine became faster, and its own times can't tell which"
+    )
+
+
+def _ending(metric: Metric, result: NoisyComparison, baseline: str | None) -> str:
     """Return what follows from the verdict: how sure it is, and what to type."""
     if result.kind is VerdictKind.IMPROVED and baseline is not None:
         return f"; --llmbench-replace={baseline} makes it the new baseline"
@@ -91,6 +101,8 @@ def _ending(result: NoisyComparison, baseline: str | None) -> str:
     )
     if result.p <= doubtful(result.alpha):
         return f", but noise alone could carry it there (interval: {_interval(result)}); {more}"
+    if result.held.aside is not None and result.held.moved is not None:
+        return f", but {_doubt(metric, result.held.aside, result.held.moved[0])}; {more}"
     return (
         f", but as far apart as sessions are, only {format_percent(result.detectable)} and more "
         f"can be told from noise; {more}"

@@ -48,6 +48,7 @@ class Held:
         cases: how many cases it is about.
         moved: the reference and its own change for the worse, where the ratio would have decided
             but the reference is what changed.
+        aside: what the ratio shows, where something besides the reference may have changed.
     """
 
     evidence: Evidence
@@ -57,6 +58,7 @@ class Held:
     launches: int
     cases: int
     moved: tuple[str, float] | None = None
+    aside: Evidence | None = None
 
 
 _Found = tuple[Ground, str | None, Panel]

@@ -7,7 +7,8 @@ regressed      the whole interval of the worsening lies beyond what is accepted;
                as wide as the whole session's false alarms ask for (:mod:`.alarms`)
 improved       the whole interval lies beyond the same on the good side
 inconclusive   neither, but near it: so bad an estimate is no more than ten times as probable as
-               it may be for regressed; or not even a doubling could be found
+               it may be for regressed; or not even a doubling could be found; or that holds of a
+               ratio that was set aside (:mod:`.yardstick`)
 ok             otherwise
 =============  =================================================================================
 
@@ -27,7 +28,7 @@ from pytest_llmbench.domain.metric import Metric
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.verdict.alarms import SUSPICIOUS, doubtful
 from pytest_llmbench.verdict.compare import accepted_amounts
-from pytest_llmbench.verdict.evidence import log_bound, worsening_share
+from pytest_llmbench.verdict.evidence import Evidence, log_bound, worsening_share
 from pytest_llmbench.verdict.held import Held
 
 BLIND: Final = 1.0
@@ -84,9 +85,10 @@ def compare_noisy(
     accepted = max(share, amount / before)
     bound, margin = log_bound(accepted, better=better), evidence.margin(alpha)
     p = evidence.p_worse(bound)
+    kind = _kind(p, evidence.p_better(log_bound(accepted, better="lower")), alpha, margin)
     return NoisyComparison(
         metric=metric.name,
-        kind=_kind(p, evidence.p_better(log_bound(accepted, better="lower")), alpha, margin),
+        kind=_doubted(kind, held.aside, bound, alpha),
         held=held,
         now=now,
         before=before,
@@ -98,6 +100,12 @@ def compare_noisy(
         p=p,
         detectable=worsening_share(bound + margin, better=better),
     )
+
+
+def _doubted(kind: VerdictKind, aside: Evidence | None, bound: float, alpha: float) -> VerdictKind:
+    """Return *kind*, or inconclusive where what was set aside is no ok."""
+    near = aside is not None and aside.p_worse(bound) <= doubtful(alpha)
+    return VerdictKind.INCONCLUSIVE if near and kind is VerdictKind.OK else kind
 
 
 def is_plain(metric: Metric, held: Held, tolerance: Tolerance | None) -> bool:

@@ -50,6 +50,19 @@ def softened_by_machine(
     return verdict
 
 
+def machine_moved(change: float, before: Iterable[Readings], now: Readings) -> bool:
+    """Whether the machine changed in the direction of *change*, by half as much at least.
+
+    Args:
+        change: the logarithm of how much longer something takes than before.
+        before: what the machine's workloads took in the sessions that it was held against.
+        now: what they take in this session.
+    """
+    sessions, direction = tuple(before), math.copysign(1.0, change)
+    slowed = (slowdown(sessions, now, field) for field in _WORKLOADS)
+    return any(s is not None and s * direction >= SHARE * abs(change) for s in slowed)
+
+
 def slowdown(before: Iterable[Readings], now: Readings, field: str) -> float | None:
     """Return the logarithm of how much longer the workload takes than in the median session."""
     known = [value for readings in before if (value := getattr(readings, field))]

@@ -2,10 +2,22 @@
 
 The ratio of two variants that took turns is steady, but it does not say which of them changed.
 Their own times do, less surely: the machine moves them too. Where the times would be four times as
-likely if the reference had changed and the variant had not, it is the reference: it is judged by
-the ratio then, which is the finer measure, and the variant by its own past. A reference that
-changed changes all ratios to it alike: where another variant's did not, it is none; where all did,
-one reference is as plausible as all the others, so that the likelier of both is taken.
+likely if the reference had changed and the variant had not, it is taken to be the reference. A
+reference that changed changes all ratios to it alike: where another variant's did not, it is none;
+where all did, one reference is as plausible as all the others, so that the likelier of both is
+taken.
+
+That one change explains everything is plain where the variant's own times are as they were, and
+the machine's own workload is too. Then the variant is judged by its own past, and the reference by
+the ratio, which is the finer measure. Else it may have been the machine, and a variant besides:
+
+=================  =============================================================================
+the ratio          then
+=================  =============================================================================
+got worse          its own past may accuse the variant; where it does not, and the ratio would
+                   have, nothing is decided
+got better         the ratio stands: another one's change is no reason to accuse a variant
+=================  =============================================================================
 
 How likely a change is that is none: the density of Student's t at the estimate.
 """
@@ -22,9 +34,11 @@ import msgspec
 from pytest_llmbench.domain.case import Case
 from pytest_llmbench.domain.metric import Metric
 from pytest_llmbench.domain.record import CaseRecord
+from pytest_llmbench.verdict.alarms import SUSPICIOUS
 from pytest_llmbench.verdict.context import Context
 from pytest_llmbench.verdict.evidence import Evidence
 from pytest_llmbench.verdict.held import Grounds, Held
+from pytest_llmbench.verdict.slow_machine import machine_moved
 
 TIMES_AS_LIKELY: Final = 4.0
 """The variant is what is tested, and the reference what others are held against: so many times as
@@ -42,10 +56,14 @@ def held_of_case(metric: Metric, record: CaseRecord, context: Context) -> Held |
     case = record.case
     grounds = context.grounds(metric, case.variant, record)
     held = grounds.of_case(case.key)
-    for asked in (case, None):
+    if held is None or held.ground != "ratio" or _is_still(held.evidence):
+        return held
+    whole = grounds.beside()
+    alike = whole is not None and _is_alike(held.evidence, whole.evidence)
+    for asked in (case, None) if alike else (case,):
         other = _moved(metric, held, grounds, asked, context)
-        if held is not None and other is not None:
-            return _by_own_past(held, grounds.own(case.key), other)
+        if other is not None:
+            return _instead(held, grounds.own(case.key), other, context)
     return held
 
 
@@ -55,10 +73,10 @@ def held_of_variant(metric: Metric, variant: str, context: Context) -> Held | No
     held = grounds.of_variant()
     if held is not None and variant == context.reference:
         return _by_others(metric, held, context) or held
+    if held is None or held.ground != "ratio" or _is_still(held.evidence):
+        return held
     other = _moved(metric, held, grounds, None, context)
-    if held is not None and other is not None:
-        return _by_own_past(held, grounds.own(), other)
-    return held
+    return held if other is None else _instead(held, grounds.own(), other, context)
 
 
 def companion(context: Context) -> str | None:
@@ -79,7 +97,7 @@ def companion(context: Context) -> str | None:
 
 
 def _by_others(metric: Metric, held: Held, context: Context) -> Held | None:
-    """Return the reference's change by the first ratio to it, where it is what changed.
+    """Return the reference's change by the first ratio to it, where it alone is what changed.
 
     Args:
         metric: a noisy one.
@@ -90,30 +108,32 @@ def _by_others(metric: Metric, held: Held, context: Context) -> Held | None:
     if name is None:
         return None
     grounds = context.grounds(metric, name)
-    first = grounds.beside()
-    if first is None or _is_still(first.evidence):
+    first, mine = grounds.beside(), grounds.own()
+    if first is None or mine is None or _is_still(first.evidence):
         return None
-    others = _ratios(metric, name, None, context)
-    if not _has_moved(first.evidence, grounds.own(), held, others):
+    if first.cases * 2 <= held.cases:  # they have too few prompts in common to speak of all
+        return None
+    if _may_be_more(mine.evidence, held.evidence, context, worse=held.evidence.change > 0):
+        return None
+    if not _has_moved(first.evidence, mine, held, _ratios(metric, name, None, context)):
         return None
     turned = msgspec.structs.replace(first.evidence, change=-first.evidence.change)
     return dataclasses.replace(first, evidence=turned, to=name)
 
 
 def _moved(
-    metric: Metric, held: Held | None, grounds: Grounds, case: Case | None, context: Context
+    metric: Metric, held: Held, grounds: Grounds, case: Case | None, context: Context
 ) -> Held | None:
-    """Return the reference by its own past, where it is what changed a ratio that decides.
+    """Return the reference by its own past, where it is what changed a ratio.
 
     Args:
         metric: a noisy one.
-        held: what decides.
+        held: the ratio.
         grounds: of the variant.
         case: one of it; ``None`` looks at all together.
         context: the session.
     """
-    if held is None or held.ground != "ratio" or held.to is None or _is_still(held.evidence):
-        return None
+    assert held.to is not None, "it is a ratio"
     reference = context.grounds(metric, held.to)
     key, its = None, None
     if case is not None:
@@ -125,11 +145,38 @@ def _moved(
     return other if _has_moved(held.evidence, grounds.own(key), other, others) else None
 
 
-def _by_own_past(held: Held, own: Held | None, other: Held) -> Held:
-    """Return *own*, in place of the ratio *held*, with how *other*, the reference, moved."""
+def _instead(held: Held, own: Held | None, other: Held, context: Context) -> Held:
+    """Return what decides in place of the ratio *held*, which *other*, the reference, changed.
+
+    *own* is the variant by its own past.
+    """
     if own is None or held.to is None:
         return held
-    return dataclasses.replace(own, moved=(held.to, other.evidence.change))
+    moved = (held.to, other.evidence.change)
+    if not _may_be_more(own.evidence, other.evidence, context):
+        return dataclasses.replace(own, moved=moved)
+    return dataclasses.replace(own, moved=moved, aside=held.evidence) if _got_worse(held) else held
+
+
+def _got_worse(held: Held) -> bool:
+    return held.evidence.change > 0
+
+
+def _may_be_more(
+    own: Evidence, reference: Evidence, context: Context, *, worse: bool = True
+) -> bool:
+    """Whether more than the reference may have changed: the machine, or the variant for the worse.
+
+    Args:
+        own: the variant by its own past.
+        reference: the reference by its own past.
+        context: the session.
+        worse: whether a change for the worse of the variant is asked for, or one for the better.
+    """
+    chance = own.p_worse(0.0) if worse else own.p_better(0.0)
+    return chance <= SUSPICIOUS or machine_moved(
+        reference.change, context.past.readings, context.readings()
+    )
 
 
 def _ratios(metric: Metric, variant: str, case: Case | None, context: Context) -> list[Evidence]:

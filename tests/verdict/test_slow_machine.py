@@ -8,7 +8,12 @@ import pytest
 
 from pytest_llmbench.domain.record import Readings
 from pytest_llmbench.domain.verdict import Verdict, VerdictKind
-from pytest_llmbench.verdict.slow_machine import SHARE, slowdown, softened_by_machine
+from pytest_llmbench.verdict.slow_machine import (
+    SHARE,
+    machine_moved,
+    slowdown,
+    softened_by_machine,
+)
 
 BEFORE = (Readings(pace_s=1e-3, calibration_s=0.1),)
 CHANGE = math.log(1.3)
@@ -69,3 +74,24 @@ def test_the_median_session_is_what_counts():
 def test_any_number_of_sessions_may_be_told():
     found = softened_by_machine(SLOW, CHANGE, iter(BEFORE), Readings(pace_s=9.0))
     assert found.kind is VerdictKind.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("change", "factor", "moved"),
+    [
+        (1.3, JUST * 1.001, True),
+        (1.3, JUST * 0.999, False),
+        (1.3, 1 / 1.3, False),
+        (1 / 1.3, 1 / 1.3, True),
+        (1 / 1.3, 1 / (JUST * 0.999), False),
+        (1 / 1.3, 1.3, False),
+    ],
+)
+def test_whether_the_machine_moved_the_same_way_by_half_as_much(change, factor, moved):
+    for now in (Readings(pace_s=1e-3 * factor), Readings(calibration_s=0.1 * factor)):
+        assert machine_moved(math.log(change), BEFORE, now) is moved
+
+
+def test_a_machine_that_was_not_read_did_not_move():
+    assert not machine_moved(CHANGE, BEFORE, Readings())
+    assert not machine_moved(CHANGE, (), Readings(pace_s=9.0))
