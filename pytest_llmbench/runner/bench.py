@@ -157,25 +157,28 @@ class Bench:
             self._progress.clear()
         return self.cases[case.key]
 
-    def look_again(self, case: Case, *, fresh: bool, both: bool = False) -> CaseRecord:
+    def look_again(self, case: Case, *, fresh: bool, beside: Case | None = None) -> CaseRecord:
         """Return *case* with the rounds of one more launch, the last one's unless *fresh*.
 
-        What it is held against goes with it, so that the ratio has its counterpart; records of
-        other cases stay as they are, but for that counterpart's where *both* are looked at.
+        What it is held against goes with it, so that the ratio has its counterpart. Records of
+        other cases stay as they are, but for the one *beside*: it is measured too, and where that
+        fails, its record stays.
         """
-        together = (case, *self._other(case))
+        looked_at = (case,) if beside is None else (case, beside)
+        together = dict.fromkeys((*looked_at, *self._other(case)))
         if fresh:
             self._renew(each.variant for each in together)
-        looked_at = [each for each in together if each is case or (both and each.key in self.cases)]
         before = {each.key: self.cases[each.key] for each in looked_at}
         try:
-            problems = self._bout(together)
+            problems = self._bout(tuple(together))
             for each in looked_at:
                 self._settle(each, problems)
         finally:
             self._progress.clear()
         for key, record in before.items():
-            self.cases[key] = kept(record, carried(record, self.cases[key]))
+            now = self.cases[key]
+            lost = now.error is not None and key != case.key
+            self.cases[key] = record if lost else kept(record, carried(record, now))
         return self.cases[case.key]
 
     def generate(

@@ -110,8 +110,7 @@ class Confirming:
         self._whole.add(name)
         verdicts = self._judged.variant(name)
         launched, alpha = 0, self._judged.context.alarms.of_variant
-        beside = self._beside(name)
-        cases = self._some_cases(beside or name)
+        cases = self._some_cases(name)
         while is_suspected(verdicts, HOPELESS if launched else SUSPICIOUS):
             if launched == self._launches_of_variant or self._spent:
                 break
@@ -119,7 +118,7 @@ class Confirming:
                 break
             launched += 1
             of = (launched, self._launches_of_variant)
-            self._look_again(cases, f"{name} as a whole", of, both=beside is not None)
+            self._look_again(cases, f"{name} as a whole", of)
             verdicts = self._judged.variant(name)
         verdicts = _marked(verdicts, launched, fresh=True)
         self._judged.keep_life(name, verdicts)
@@ -148,11 +147,6 @@ class Confirming:
             self._confirmed[case.variant] += 1
         return self._bench.cases[case.key], _marked(verdicts, launched, fresh=not known)
 
-    def _beside(self, name: str) -> str | None:
-        """Return whose ratio tells of *name*, where that is the reference: they go together."""
-        context = self._judged.context
-        return companion(context) if name == context.reference else None
-
     def _look_again(
         self,
         cases: Sequence[Case],
@@ -160,13 +154,13 @@ class Confirming:
         number: tuple[int, int],
         *,
         fresh: bool = True,
-        both: bool = False,
     ) -> None:
         began = self._clock()
         how = "fresh launch {} of {}".format(*number) if fresh else "once more"
         self._progress.say(f"{what}: slower; measured again ({how})")
         for case in cases:
-            self._bench.look_again(case, fresh=fresh and case is cases[0], both=both)
+            first, beside = case is cases[0], self._beside(case)
+            self._bench.look_again(case, fresh=fresh and first, beside=beside)
         self._spent_s += self._clock() - began
 
     @property
@@ -176,11 +170,23 @@ class Confirming:
         return self._spent_s >= max(self._least_s, measuring_s)
 
     def _some_cases(self, name: str) -> list[Case]:
-        """Return cases of a variant that were measured, evenly spread over all of them."""
+        """Return cases of a variant that were measured, evenly spread over all of them.
+
+        Of a reference those with something beside come first: both are launched for the first one.
+        """
         records = self._bench.cases.values()
         cases = [r.case for r in records if r.case.variant == name and r.error is None]
         step = max(1, -(-len(cases) // MOST_CASES))
-        return cases[::step]
+        return sorted(cases[::step], key=lambda case: self._beside(case) is None)
+
+    def _beside(self, case: Case) -> Case | None:
+        """Return the case whose ratio tells of *case* of the reference, if that was measured."""
+        context = self._judged.context
+        name = companion(context) if case.variant == context.reference else None
+        if name is None:
+            return None
+        record = self._bench.cases.get(msgspec.structs.replace(case, variant=name).key)
+        return record.case if record is not None and record.error is None else None
 
 
 def is_suspected(verdicts: Iterable[Verdict], chance: float) -> bool:

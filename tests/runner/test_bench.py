@@ -164,11 +164,34 @@ def test_records_of_other_cases_stay_as_they_are(make_bench: MakeBench) -> None:
     assert bench.cases[AP.key] is before
 
 
-def test_both_can_be_looked_at(make_bench: MakeBench) -> None:
-    bench, _ = make_bench(cases_of("a", "b"), BOTH, plan=REFERENCE)
+def test_what_is_beside_a_reference_is_looked_at_with_it(make_bench: MakeBench) -> None:
+    bench, pool = make_bench(cases_of("a", "b"), BOTH, plan=REFERENCE)
     bench.measure(BP)
-    bench.look_again(BP, fresh=True, both=True)
+    bench.look_again(AP, fresh=True, beside=BP)
     assert launches(bench.cases[AP.key]) == launches(bench.cases[BP.key]) == [0, 1]
+    assert len(bench.cases[BP.key].relative["itl_s"].launches) == 2
+    assert pool.log.count("open a") == pool.log.count("open b") == 2
+
+
+def test_where_that_dies_its_record_stays(make_bench: MakeBench) -> None:
+    scripts = {"a": Script(), "b": Script(dies_at=(1, 1))}
+    bench, _ = make_bench(cases_of("a", "b"), scripts, plan=REFERENCE)
+    bench.measure(BP)
+    before = bench.cases[BP.key]
+    assert bench.look_again(AP, fresh=True, beside=BP).error is None
+    assert bench.cases[BP.key] is before
+    assert before.error is None
+    assert launches(bench.cases[AP.key]) == [0, 1]
+
+
+def test_where_a_reference_dies_when_it_is_looked_at_it_has_an_error(
+    make_bench: MakeBench,
+) -> None:
+    scripts = {"a": Script(dies_at=(1, 1)), "b": Script()}
+    bench, _ = make_bench(cases_of("a", "b"), scripts, plan=REFERENCE)
+    bench.measure(BP)
+    assert "lost its process" in str(bench.look_again(AP, fresh=True, beside=BP).error)
+    assert bench.cases[BP.key].error is None
 
 
 def test_who_was_not_launched_again_has_one_launch(make_bench: MakeBench) -> None:

@@ -54,14 +54,14 @@ class Bench:
     def __init__(self) -> None:
         self.cases: dict[str, CaseRecord] = {}
         self.looks: list[tuple[str, bool]] = []
-        self.both: list[bool] = []
+        self.beside: list[str | None] = []
 
     def measure(self, case: Case) -> CaseRecord:
         return self.cases.setdefault(case.key, self._record(case, 1))
 
-    def look_again(self, case: Case, *, fresh: bool, both: bool = False) -> CaseRecord:
+    def look_again(self, case: Case, *, fresh: bool, beside: Case | None = None) -> CaseRecord:
         self.looks.append((case.key, fresh))
-        self.both.append(both)
+        self.beside.append(beside and beside.variant)
         self.cases[case.key] = self._record(case, int(self.cases[case.key].text or 0) + 1)
         return self.cases[case.key]
 
@@ -246,19 +246,48 @@ def test_a_variant_as_a_whole_is_confirmed_over_its_cases() -> None:
     assert confirmation(verdicts[0]) == "measured again in 6 fresh launches"
 
 
-def test_a_reference_goes_with_the_variant_whose_ratio_tells_of_it() -> None:
+def reference_beside(*prompts: str, failed: str = "") -> tuple[Confirming, Bench]:
+    """A suspected reference ``v`` of three prompts; ``other`` takes turns with it in *prompts*."""
     confirm, bench, judged = confirming((DOUBTFUL,), (FINE,))
-    beside = make_case("other")
     ratio = Relative(to="v", value=1.0, launches=(1.0,), error=0.0)
-    records = {
-        case.key: msgspec.structs.replace(bench.measure(case), relative=relative)
-        for case, relative in ((CASE, {}), (beside, {"itl_s": ratio}))
-    }
+    cases = [
+        *(make_case("v", prompt=prompt) for prompt in "pqr"),
+        *(make_case("other", prompt=prompt) for prompt in prompts),
+    ]
+    for case in cases:
+        error = "it died" if case.prompt.id == failed and case.variant == "other" else None
+        relative = {} if case.variant == "v" or error else {"itl_s": ratio}
+        record = bench.measure(case)
+        bench.cases[case.key] = msgspec.structs.replace(record, relative=relative, error=error)
     judged.context = Context(
-        environment=HERE, alarms=ALARMS, cases=(CASE, beside), records=records, reference="v"
+        environment=HERE,
+        alarms=ALARMS,
+        cases=tuple(cases),
+        records=dict(bench.cases),
+        reference="v",
     )
+    return confirm, bench
+
+
+def test_a_reference_goes_with_the_variant_whose_ratio_tells_of_it() -> None:
+    confirm, bench = reference_beside("p", "q", "r")
     assert confirm.variant("v") == (FINE,)
-    assert (bench.looks, bench.both) == ([(beside.key, True)], [True])
+    assert [key for key, _ in bench.looks] == [make_case("v", prompt=p).key for p in "pqr"]
+    assert bench.beside == ["other"] * 3
+
+
+def test_its_own_prompts_are_looked_at_too_after_those_that_launch_both() -> None:
+    confirm, bench = reference_beside("r")
+    confirm.variant("v")
+    assert bench.looks == [(make_case("v", prompt=prompt).key, prompt == "r") for prompt in "rpq"]
+    assert bench.beside == ["other", None, None]
+
+
+def test_what_failed_is_not_measured_again_beside_it() -> None:
+    confirm, bench = reference_beside("p", "q", failed="p")
+    confirm.variant("v")
+    assert bench.beside == ["other", None, None]
+    assert bench.looks[0] == (make_case("v", prompt="q").key, True)
 
 
 def test_a_variant_that_is_as_it_was_is_not_launched_again() -> None:
