@@ -165,10 +165,12 @@ def gates_of(config: Config, case: Case) -> Gates:
     return gates.narrowed(config.variants[case.variant].gates)
 
 
-def alarms_for(config: Config, cases: Iterable[Case]) -> Alarms:
+def alarms_for(config: Config, cases: Iterable[Case], *, turns: bool) -> Alarms:
     """Return how many things are judged on noisy metrics when *cases* are measured.
 
-    The reference beside others counts twice: its own times accuse it, or the others' ratios.
+    The reference counts twice where others take *turns* with it: its own times accuse it, or a
+    ratio to it. Another variant's own times may accuse it in place of its ratio as well, but only
+    where the reference's moved the other way, and still further from what chance does.
     """
     groups = [(case.variant, _noisy_groups(gates_of(config, case), "case")) for case in cases]
     lives = {
@@ -176,7 +178,7 @@ def alarms_for(config: Config, cases: Iterable[Case]) -> Alarms:
         for variant, _ in groups
     }
     wholes = {(variant, group) for variant, found in groups for group in found}
-    twice = [variant for variant, _ in wholes if variant == config.reference and len(lives) > 1]
+    twice = [variant for variant, _ in wholes if turns and variant == config.reference]
     return Alarms(
         cases=sum(len(found) for _, found in groups),
         variants=len(wholes) + len(twice) + sum(map(len, lives.values())),

@@ -60,6 +60,11 @@ class Lives:
         self._begun: Counter[str] = Counter()
         self.records: dict[str, VariantRecord] = {}
 
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """The variants that are loaded now."""
+        return tuple(self._live)
+
     def ready(self, name: str) -> Live:
         """Return *name*, loaded; what failed once is not tried again.
 

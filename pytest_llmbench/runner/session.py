@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
 
 import msgspec
@@ -128,10 +128,14 @@ class Session:
             reference=config.reference,
             twins=self.plan.twins,
             other_context=other_context or {},
-            alarms=alarms_for(config, cases),
+            alarms=alarms_for(config, cases, turns=self._in_turns(cases)),
         )
         self.judged = Judged(config, context, comparing=comparing or bool(twins))
         self.confirming = Confirming(self.bench, self.judged, progress)
+
+    def _in_turns(self, cases: Iterable[Case]) -> bool:
+        """Whether any of *cases* takes turns with the reference."""
+        return not self.plan.twins and any(self.plan.counterpart(case) for case in cases)
 
     def life(self, variant: str) -> tuple[VariantRecord, tuple[Verdict, ...]]:
         """Judge *variant* as a whole, then free it, and its twin, and judge its life.
@@ -139,13 +143,22 @@ class Session:
         Raises:
             EngineNotInstalledError: its engine is absent.
         """
-        whole = self.confirming.variant(variant)
+        whole = self._whole(variant)
         record = self._with_answers(self.bench.lives.whole(variant))
         twin = self.plan.twins.get(variant)
         if twin is not None:
             with contextlib.suppress(EngineNotInstalledError):  # it is then in its record
                 self.bench.lives.whole(twin)
         return record, (*whole, *self.confirming.life(record))
+
+    def _whole(self, variant: str) -> tuple[Verdict, ...]:
+        """Judge *variant* as a whole; what was loaded beside it for that is freed again."""
+        needed = {variant, *self.bench.lives.loaded}
+        verdicts = self.confirming.variant(variant)
+        for name in self.bench.lives.loaded:
+            if name not in needed:
+                self.bench.lives.end(name)
+        return verdicts
 
     def _with_answers(self, record: VariantRecord) -> VariantRecord:
         """Return *record* with how its answers are beside those that they are held against.
@@ -206,7 +219,7 @@ class Session:
             (name, verdict)
             for name in names
             if self._own(name) and self.bench.absent(name) is None
-            for verdict in self.confirming.variant(name)
+            for verdict in self._whole(name)
         ]
         return unheard, reference_again(self.bench)
 

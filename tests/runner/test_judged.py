@@ -81,46 +81,43 @@ def judged(
         lives={name: life_of(name) for name in "ab"},
         reference="a",
         readings=lambda: Readings(pace_s=1.0, calibration_s=2.0),
-        alarms=alarms_for(config, cases(config)),
+        alarms=alarms_for(config, cases(config), turns=False),
     )
     return Judged(config, context, comparing=comparing)
 
 
 def test_metrics_that_restate_one_another_are_one_thing_judged(tmp_path: Path) -> None:
     config = configured(tmp_path)
-    alarms = alarms_for(config, cases(config))
+    alarms = alarms_for(config, cases(config), turns=False)
     # decode (itl_s, icl_s) and prefill (ttft_s), of two variants with five prompts each
     assert (alarms.cases, alarms.variants) == (2 * 5 * 2, 2 * 2)
     more = configured(tmp_path, '[tolerance]\ndecode_tps = "5%"\nlatency_s = "5%"\n')
-    assert alarms_for(more, cases(more)) == alarms
+    assert alarms_for(more, cases(more), turns=False) == alarms
     alone = configured(tmp_path, '[variants.a.tolerance]\ntokenize_s = "5%"\n')
-    assert alarms_for(alone, cases(alone)).cases == alarms.cases + 5
-    assert alarms_for(alone, cases(alone)).variants == alarms.variants + 1
+    assert alarms_for(alone, cases(alone), turns=False).cases == alarms.cases + 5
+    assert alarms_for(alone, cases(alone), turns=False).variants == alarms.variants + 1
 
 
 def test_a_reference_beside_others_counts_twice(tmp_path: Path) -> None:
     """Its own times accuse it, or the ratios of the others."""
-    config = configured(tmp_path)
     named = tmp_path / "llmbench.toml"
     named.write_text(f'reference = "a"\n{TWO}')
-    config, alone = load_config(named, engine_options()), config
-    assert (
-        alarms_for(config, cases(config)).variants == alarms_for(alone, cases(alone)).variants + 2
-    )
-    assert alarms_for(config, cases(config, "a")) == alarms_for(alone, cases(alone, "a"))
+    config = load_config(named, engine_options())
+    alone, beside = (alarms_for(config, cases(config), turns=turns) for turns in (False, True))
+    assert (beside.cases, beside.variants) == (alone.cases, alone.variants + 2)
 
 
 def test_times_of_a_life_that_are_compared_are_things_judged(tmp_path: Path) -> None:
     config = configured(tmp_path)
     more = configured(tmp_path, '[variants.a.tolerance]\nload_s = "20%"\nfree_s = "1 s"\n')
-    was, now = (alarms_for(each, cases(each)) for each in (config, more))
+    was, now = (alarms_for(each, cases(each), turns=False) for each in (config, more))
     assert (now.cases, now.variants) == (was.cases, was.variants + 2)
 
 
 def test_what_is_not_measured_is_not_counted(tmp_path: Path) -> None:
     config = configured(tmp_path)
-    assert alarms_for(config, cases(config, "a")).cases == 5 * 2
-    assert alarms_for(config, ()).cases == 0
+    assert alarms_for(config, cases(config, "a"), turns=False).cases == 5 * 2
+    assert alarms_for(config, (), turns=False).cases == 0
 
 
 @pytest.mark.parametrize(("share", "decided"), [(0.2, True), (5.0, False)])

@@ -15,7 +15,7 @@ from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.metric import Kind
 from pytest_llmbench.domain.record import Environment, Readings
 from pytest_llmbench.domain.variant import Variant
-from pytest_llmbench.domain.verdict import VerdictKind
+from pytest_llmbench.domain.verdict import Verdict, VerdictKind
 from pytest_llmbench.engines import engine_options
 from pytest_llmbench.metrics.taint import Machine
 from pytest_llmbench.runner import session as sessions
@@ -99,6 +99,34 @@ def test_the_parts_know_of_each_other(make: Make, cases: tuple[Case, ...]) -> No
     assert context.machine("a").pace_s == 2.0
     assert session.plan.members(0) == ("a", "b")
     assert session.apart == ()
+
+
+def test_the_reference_counts_twice_where_others_take_turns_with_it(make: Make) -> None:
+    twins = {name: variant(f"{name}@x", "scripted") for name in "ab"}
+    counts = [
+        session.judged.context.alarms.variants
+        for session in (make(), make(mode="off"), make(twins=twins))
+    ]
+    assert counts == [2 * 3, 2 * 2, 2 * 2]
+
+
+def test_what_was_loaded_for_a_verdict_is_freed_with_it(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = make()
+    lives = session.bench.lives
+    lives.ready("a")
+
+    def confirmed(name: str) -> tuple[Verdict, ...]:
+        lives.fresh("a")
+        lives.ready("b")
+        return ()
+
+    monkeypatch.setattr(session.confirming, "variant", confirmed)
+    session.life("b")
+    assert lives.loaded == ("a",), "it was loaded before"
+    session.life("a")
+    assert lives.loaded == ()
 
 
 def test_a_life_is_judged_with_the_variant_as_a_whole_before_it(
