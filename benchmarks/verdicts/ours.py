@@ -38,6 +38,7 @@ from pytest_llmbench.runner.confirm import (
     HOPELESS,
     LAUNCHES,
     LAUNCHES_OF_VARIANT,
+    companion_of,
     is_certain,
     is_suspected,
 )
@@ -48,7 +49,6 @@ from pytest_llmbench.verdict.alarms import SUSPICIOUS, Alarms
 from pytest_llmbench.verdict.context import Context
 from pytest_llmbench.verdict.disturbance import disturbance
 from pytest_llmbench.verdict.judge import judge_case, judge_variant
-from pytest_llmbench.verdict.yardstick import companion
 
 HERE = Environment(identity={"processor": "recorded"}, context={})
 REFERENCE = "llamacpp-f16"
@@ -145,7 +145,8 @@ class _Bench:
                 break
             if launched > 1 and is_certain(verdicts, self._context.alarms.of_case):
                 break
-            self._measure(key, 1 + launched)
+            for each in {key, (self._reference, key[1])} & set(self.keys):
+                self._measure(each, 1 + launched)
             verdicts = self._look(key)
         return verdicts
 
@@ -170,12 +171,12 @@ class _Bench:
 
     def variant(self, name: str) -> tuple[Verdict, ...]:
         verdicts = judge_variant(name, self._context, Gates())
+        together = {name, self._reference, companion_of(name, verdicts, self._context)}
         for launched in range(1, len(self._launches)):
             if not is_suspected(verdicts, HOPELESS if launched > 1 else SUSPICIOUS):
                 break
             if launched > 1 and is_certain(verdicts, self._context.alarms.of_variant):
                 break
-            together = {name, companion(self._context) if name == self._reference else name}
             for key in self.keys:
                 if key[0] in together:
                     self._measure(key, 1 + launched)

@@ -157,28 +157,31 @@ class Bench:
             self._progress.clear()
         return self.cases[case.key]
 
-    def look_again(self, case: Case, *, fresh: bool, beside: Case | None = None) -> CaseRecord:
+    def look_again(
+        self, case: Case, *, fresh: bool, beside: Case | None = None, keep: bool = False
+    ) -> CaseRecord:
         """Return *case* with the rounds of one more launch, the last one's unless *fresh*.
 
-        What it is held against goes with it, so that the ratio has its counterpart. Records of
-        other cases stay as they are, but for the one *beside*: it is measured too, and where that
-        fails, its record stays.
+        What it is held against goes with it, and what is *beside* it, so that every ratio has its
+        counterpart. Their records have the new rounds too, or stay as they are where that fails;
+        so does that of *case* itself if it is to *keep*. Other records stay in any case.
         """
-        looked_at = (case,) if beside is None else (case, beside)
-        together = dict.fromkeys((*looked_at, *self._other(case)))
+        others = dict.fromkeys((*self._other(case), *(() if beside is None else (beside,))))
+        together = (case, *others)
         if fresh:
             self._renew(each.variant for each in together)
+        looked_at = (case, *(each for each in others if self._has_rounds(each.key)))
         before = {each.key: self.cases[each.key] for each in looked_at}
         try:
-            problems = self._bout(tuple(together))
+            problems = self._bout(together)
             for each in looked_at:
                 self._settle(each, problems)
         finally:
             self._progress.clear()
         for key, record in before.items():
             now = self.cases[key]
-            lost = now.error is not None and key != case.key
-            self.cases[key] = record if lost else kept(record, carried(record, now))
+            stays = now.error is not None and (keep or key != case.key)
+            self.cases[key] = record if stays else kept(record, carried(record, now))
         return self.cases[case.key]
 
     def generate(

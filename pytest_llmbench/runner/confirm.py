@@ -25,6 +25,7 @@ from pytest_llmbench.runner.bench import Bench
 from pytest_llmbench.runner.judged import Judged
 from pytest_llmbench.runner.progress import Progress
 from pytest_llmbench.verdict.alarms import SUSPICIOUS
+from pytest_llmbench.verdict.context import Context
 from pytest_llmbench.verdict.yardstick import companion
 
 LAUNCHES: Final = 3
@@ -110,16 +111,19 @@ class Confirming:
         self._whole.add(name)
         verdicts = self._judged.variant(name)
         launched, alpha = 0, self._judged.context.alarms.of_variant
-        cases = self._some_cases(name)
+        beside = companion_of(name, verdicts, self._judged.context)
+        cases = self._some_cases(name, beside)
         while is_suspected(verdicts, HOPELESS if launched else SUSPICIOUS):
             if launched == self._launches_of_variant or self._spent:
                 break
             if launched and is_certain(verdicts, alpha):
                 break
-            launched += 1
-            of = (launched, self._launches_of_variant)
-            self._look_again(cases, f"{name} as a whole", of)
+            of = (launched + 1, self._launches_of_variant)
+            whole = self._look_again(cases, f"{name} as a whole", of, beside=beside, keep=True)
             verdicts = self._judged.variant(name)
+            if not whole:
+                break
+            launched += 1
         verdicts = _marked(verdicts, launched, fresh=True)
         self._judged.keep_life(name, verdicts)
         return verdicts
@@ -154,14 +158,27 @@ class Confirming:
         number: tuple[int, int],
         *,
         fresh: bool = True,
-    ) -> None:
+        beside: str | None = None,
+        keep: bool = False,
+    ) -> bool:
+        """Measure *cases* once more, those of the variant *beside* with them.
+
+        Returns:
+            Whether all could be; records that are to *keep* stay where not.
+        """
         began = self._clock()
         how = "fresh launch {} of {}".format(*number) if fresh else "once more"
         self._progress.say(f"{what}: slower; measured again ({how})")
+        complete = True
         for case in cases:
-            first, beside = case is cases[0], self._beside(case)
-            self._bench.look_again(case, fresh=fresh and first, beside=beside)
+            before, first = self._bench.cases[case.key], case is cases[0]
+            other = self._other(case, beside)
+            now = self._bench.look_again(case, fresh=fresh and first, beside=other, keep=keep)
+            complete = now is not before
+            if not complete:
+                break
         self._spent_s += self._clock() - began
+        return complete
 
     @property
     def _spent(self) -> bool:
@@ -169,24 +186,34 @@ class Confirming:
         measuring_s = self._clock() - self._began - self._spent_s
         return self._spent_s >= max(self._least_s, measuring_s)
 
-    def _some_cases(self, name: str) -> list[Case]:
+    def _some_cases(self, name: str, beside: str | None) -> list[Case]:
         """Return cases of a variant that were measured, evenly spread over all of them.
 
-        Of a reference those with something beside come first: both are launched for the first one.
+        Those that *beside* has too come first: both are launched for the first one.
         """
         records = self._bench.cases.values()
         cases = [r.case for r in records if r.case.variant == name and r.error is None]
         step = max(1, -(-len(cases) // MOST_CASES))
-        return sorted(cases[::step], key=lambda case: self._beside(case) is None)
+        return sorted(cases[::step], key=lambda case: self._other(case, beside) is None)
 
-    def _beside(self, case: Case) -> Case | None:
-        """Return the case whose ratio tells of *case* of the reference, if that was measured."""
-        context = self._judged.context
-        name = companion(context) if case.variant == context.reference else None
-        if name is None:
+    def _other(self, case: Case, beside: str | None) -> Case | None:
+        """Return what *beside* has been asked as *case* was, if that could be measured."""
+        if beside is None:
             return None
-        record = self._bench.cases.get(msgspec.structs.replace(case, variant=name).key)
+        record = self._bench.cases.get(msgspec.structs.replace(case, variant=beside).key)
         return record.case if record is not None and record.error is None else None
+
+
+def companion_of(name: str, verdicts: Iterable[Verdict], context: Context) -> str | None:
+    """Return whose ratio tells of what *verdicts* suspect of *name*, if that is the reference."""
+    if name != context.reference:
+        return None
+    found = (
+        companion(CATALOGUE[verdict.metric], context)
+        for verdict in _times(verdicts)
+        if is_suspected([verdict], SUSPICIOUS)
+    )
+    return next((other for other in found if other is not None), None)
 
 
 def is_suspected(verdicts: Iterable[Verdict], chance: float) -> bool:

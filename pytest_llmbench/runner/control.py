@@ -32,8 +32,8 @@ def reference_again(bench: Bench) -> dict[str, float]:
         if record.case.variant == reference and record.error is None
     ]
     some = records[:: max(1, -(-len(records) // MOST_CASES))]
-    again = [bench.look_again(record.case, fresh=record is some[0]) for record in some]
-    return _changes(record for record in again if record.error is None)
+    again = [bench.look_again(r.case, fresh=r is some[0], keep=True) for r in some]
+    return _changes(now for now, before in zip(again, some, strict=True) if now is not before)
 
 
 def _changes(records: Iterable[CaseRecord]) -> dict[str, float]:

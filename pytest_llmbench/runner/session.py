@@ -152,8 +152,8 @@ class Session:
         return record, (*whole, *self.confirming.life(record))
 
     def _whole(self, variant: str) -> tuple[Verdict, ...]:
-        """Judge *variant* as a whole; what was loaded beside it for that is freed again."""
-        needed = {variant, *self.bench.lives.loaded}
+        """Judge *variant* as a whole; what was loaded for that is freed again."""
+        needed = self.bench.lives.loaded
         verdicts = self.confirming.variant(variant)
         for name in self.bench.lives.loaded:
             if name not in needed:

@@ -99,10 +99,11 @@ def _ending(metric: Metric, result: NoisyComparison, baseline: str | None) -> st
     more = "--llmbench-launches=3 looks closer" + (
         "" if baseline is None else ", --llmbench-save adds sessions"
     )
+    held = result.held
+    if result.doubted and held.aside is not None and held.moved is not None:
+        return f", but {_doubt(metric, held.aside, held.moved[0])}; {more}"
     if result.p <= doubtful(result.alpha):
         return f", but noise alone could carry it there (interval: {_interval(result)}); {more}"
-    if result.held.aside is not None and result.held.moved is not None:
-        return f", but {_doubt(metric, result.held.aside, result.held.moved[0])}; {more}"
     return (
         f", but as far apart as sessions are, only {format_percent(result.detectable)} and more "
         f"can be told from noise; {more}"
@@ -138,7 +139,8 @@ def _reference(held: Held) -> tuple[tuple[str, str], ...]:
         return ()
     name, change = held.moved
     became = f"{format_percent(abs(math.expm1(change)))} {'slower' if change > 0 else 'faster'}"
-    return (("reference", f"{name} became {became}, by its own times: the ratio is not asked"),)
+    who = name if held.aside is None else f"{name} or the machine"
+    return (("reference", f"{who} became {became}, by its own times: the ratio is not asked"),)
 
 
 def _other_side(result: NoisyComparison) -> str:

@@ -42,6 +42,7 @@ class NoisyComparison(Fact, frozen=True, kw_only=True):
         metric: its name.
         kind: ok, regressed, improved or inconclusive.
         held: the evidence and its ground.
+        doubted: whether a ratio that was set aside is no ok.
         now: this session's number, in the base unit.
         before: what that is held against, likewise.
         worsening: the estimate.
@@ -55,6 +56,7 @@ class NoisyComparison(Fact, frozen=True, kw_only=True):
     metric: str
     kind: VerdictKind
     held: Held
+    doubted: bool
     now: float
     before: float
     worsening: float
@@ -85,11 +87,13 @@ def compare_noisy(
     accepted = max(share, amount / before)
     bound, margin = log_bound(accepted, better=better), evidence.margin(alpha)
     p = evidence.p_worse(bound)
+    doubted = _is_near(held.aside, bound, alpha)
     kind = _kind(p, evidence.p_better(log_bound(accepted, better="lower")), alpha, margin)
     return NoisyComparison(
         metric=metric.name,
-        kind=_doubted(kind, held.aside, bound, alpha),
+        kind=VerdictKind.INCONCLUSIVE if doubted and kind is not VerdictKind.REGRESSED else kind,
         held=held,
+        doubted=doubted,
         now=now,
         before=before,
         worsening=worsening_share(evidence.change, better=better),
@@ -102,10 +106,9 @@ def compare_noisy(
     )
 
 
-def _doubted(kind: VerdictKind, aside: Evidence | None, bound: float, alpha: float) -> VerdictKind:
-    """Return *kind*, or inconclusive where what was set aside is no ok."""
-    near = aside is not None and aside.p_worse(bound) <= doubtful(alpha)
-    return VerdictKind.INCONCLUSIVE if near and kind is VerdictKind.OK else kind
+def _is_near(aside: Evidence | None, bound: float, alpha: float) -> bool:
+    """Whether what was set aside is no ok."""
+    return aside is not None and aside.p_worse(bound) <= doubtful(alpha)
 
 
 def is_plain(metric: Metric, held: Held, tolerance: Tolerance | None) -> bool:

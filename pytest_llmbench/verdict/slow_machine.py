@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from statistics import median
+from statistics import median, stdev
 from typing import Final
 
 import msgspec
@@ -53,14 +53,21 @@ def softened_by_machine(
 def machine_moved(change: float, before: Iterable[Readings], now: Readings) -> bool:
     """Whether the machine changed in the direction of *change*, by half as much at least.
 
+    And by more than the sessions before were apart, one standard deviation.
+
     Args:
         change: the logarithm of how much longer something takes than before.
         before: what the machine's workloads took in the sessions that it was held against.
         now: what they take in this session.
     """
     sessions, direction = tuple(before), math.copysign(1.0, change)
-    slowed = (slowdown(sessions, now, field) for field in _WORKLOADS)
-    return any(s is not None and s * direction >= SHARE * abs(change) for s in slowed)
+    for field in _WORKLOADS:
+        slowed, least = slowdown(sessions, now, field), SHARE * abs(change)
+        known = [math.log(value) for readings in sessions if (value := getattr(readings, field))]
+        apart = stdev(known) if len(known) > 1 else 0.0
+        if slowed is not None and slowed * direction >= max(least, apart):
+            return True
+    return False
 
 
 def slowdown(before: Iterable[Readings], now: Readings, field: str) -> float | None:

@@ -3,9 +3,9 @@
 The ratio of two variants that took turns is steady, but it does not say which of them changed.
 Their own times do, less surely: the machine moves them too. Where the times would be four times as
 likely if the reference had changed and the variant had not, it is taken to be the reference. A
-reference that changed changes all ratios to it alike: where another variant's did not, it is none;
-where all did, one reference is as plausible as all the others, so that the likelier of both is
-taken.
+reference that changed changes all ratios to it alike: where another variant's surely did not, it is
+none; where all did, one reference is as plausible as all the others, so that the likelier of both
+is taken.
 
 That one change explains everything is plain where the variant's own times are as they were, and
 the machine's own workload is too. Then the variant is judged by its own past, and the reference by
@@ -47,8 +47,11 @@ likely it has to be that the reference is what changed."""
 ALIKE: Final = 0.5
 """A variant's ratio changed alike from this share of another one's change on."""
 
+SHARED: Final = 0.5
+"""Of the reference's cases its companion has more than this share."""
+
 _STILL: Final = 1.5
-"""Standard errors: nobody looks for a cause of a change that is less."""
+"""Standard errors: what changed by less may not have changed at all."""
 
 
 def held_of_case(metric: Metric, record: CaseRecord, context: Context) -> Held | None:
@@ -79,46 +82,44 @@ def held_of_variant(metric: Metric, variant: str, context: Context) -> Held | No
     return held if other is None else _instead(held, grounds.own(), other, context)
 
 
-def companion(context: Context) -> str | None:
-    """Return the variant whose ratio tells of the reference: the first that took turns with it."""
-    return next(
-        (
-            name
-            for name in _others(context)
-            if any(
-                ratio.to == context.reference
-                for record in context.records.values()
-                if record.case.variant == name
-                for ratio in record.relative.values()
-            )
-        ),
-        None,
-    )
+def companion(metric: Metric, context: Context) -> str | None:
+    """Return the variant whose ratio tells of the reference.
+
+    That is the first which took turns with it, now and in the baseline, in more than
+    :data:`SHARED` of its cases.
+    """
+    if context.reference is None:
+        return None
+    held = context.grounds(metric, context.reference).of_variant()
+    least = 0.0 if held is None else SHARED * held.cases
+    for name in _others(context):
+        ratio = context.grounds(metric, name).beside()
+        if ratio is not None and ratio.to == context.reference and ratio.cases > least:
+            return name
+    return None
 
 
 def _by_others(metric: Metric, held: Held, context: Context) -> Held | None:
-    """Return the reference's change by the first ratio to it, where it alone is what changed.
+    """Return the reference's change by its companion's ratio, where it alone is what changed.
 
     Args:
         metric: a noisy one.
         held: the reference by its own past.
         context: the session.
     """
-    name = companion(context)
+    name = companion(metric, context)
     if name is None:
         return None
     grounds = context.grounds(metric, name)
-    first, mine = grounds.beside(), grounds.own()
-    if first is None or mine is None or _is_still(first.evidence):
-        return None
-    if first.cases * 2 <= held.cases:  # they have too few prompts in common to speak of all
+    ratio, mine = grounds.beside(), grounds.own()
+    if ratio is None or mine is None or _is_still(ratio.evidence):
         return None
     if _may_be_more(mine.evidence, held.evidence, context, worse=held.evidence.change > 0):
         return None
-    if not _has_moved(first.evidence, mine, held, _ratios(metric, name, None, context)):
+    if not _has_moved(ratio.evidence, mine, held, _ratios(metric, name, None, context)):
         return None
-    turned = msgspec.structs.replace(first.evidence, change=-first.evidence.change)
-    return dataclasses.replace(first, evidence=turned, to=name)
+    turned = msgspec.structs.replace(ratio.evidence, change=-ratio.evidence.change)
+    return dataclasses.replace(ratio, evidence=turned, to=name)
 
 
 def _moved(
@@ -213,10 +214,17 @@ def _has_moved(
     """
     if mine is None or reference is None or reference.evidence.change * ratio.change >= 0:
         return False
-    if not all(_is_alike(ratio, other) for other in others):
+    if any(stayed(ratio, other) for other in others):
         return False
-    times = 1.0 if others else TIMES_AS_LIKELY
+    all_did = bool(others) and all(_is_alike(ratio, other) for other in others)
+    times = 1.0 if all_did else TIMES_AS_LIKELY
     return _likely_still(mine.evidence) - _likely_still(reference.evidence) >= math.log(times)
+
+
+def stayed(one: Evidence, other: Evidence) -> bool:
+    """Whether *other* surely did not change as *one* did."""
+    along = math.copysign(1.0, one.change) * other.change
+    return along + _STILL * other.error < ALIKE * abs(one.change)
 
 
 def _is_alike(one: Evidence, other: Evidence) -> bool:

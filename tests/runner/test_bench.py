@@ -156,12 +156,20 @@ def test_a_fresh_look_is_another_launch_of_both(make_bench: MakeBench) -> None:
     assert pool.asked("b", "memory") == 1, "memory was read"
 
 
+def test_what_it_is_held_against_has_the_launch_too(make_bench: MakeBench) -> None:
+    """Else nobody could tell which of the two changed."""
+    bench, _ = looked_again(make_bench, fresh=True)
+    assert launches(bench.cases[AP.key]) == [0, 1]
+
+
 def test_records_of_other_cases_stay_as_they_are(make_bench: MakeBench) -> None:
-    bench, _ = make_bench(cases_of("a", "b"), BOTH, plan=REFERENCE)
-    bench.measure(BP)
-    before = bench.cases[AP.key]
+    bench, _ = make_bench(cases_of("a", "b", "c"), {**BOTH, "c": Script()}, plan=REFERENCE)
+    for case in cases_of("a", "b", "c"):
+        bench.measure(case)
+    before = dict(bench.cases)
     bench.look_again(BP, fresh=True)
-    assert bench.cases[AP.key] is before
+    changed = {key for key, record in bench.cases.items() if record is not before[key]}
+    assert changed == {AP.key, BP.key}
 
 
 def test_what_is_beside_a_reference_is_looked_at_with_it(make_bench: MakeBench) -> None:
@@ -182,6 +190,15 @@ def test_where_that_dies_its_record_stays(make_bench: MakeBench) -> None:
     assert bench.cases[BP.key] is before
     assert before.error is None
     assert launches(bench.cases[AP.key]) == [0, 1]
+
+
+def test_what_dies_keeps_its_record_where_that_is_asked(make_bench: MakeBench) -> None:
+    scripts = {"a": Script(), "b": Script(dies_at=(1, 1))}
+    bench, _ = make_bench(cases_of("a", "b"), scripts, plan=REFERENCE)
+    bench.measure(BP)
+    before = bench.cases[BP.key]
+    assert bench.look_again(BP, fresh=True, keep=True) is before
+    assert "lost its process" in str(bench.variants["b"].error), "it is not forgotten"
 
 
 def test_where_a_reference_dies_when_it_is_looked_at_it_has_an_error(

@@ -6,8 +6,10 @@ import msgspec
 import pytest
 
 from pytest_llmbench.domain.case import Case
-from pytest_llmbench.domain.record import CaseRecord, Environment, Relative, VariantRecord
+from pytest_llmbench.domain.metric import Metric
+from pytest_llmbench.domain.record import CaseRecord, Environment, VariantRecord
 from pytest_llmbench.domain.verdict import Verdict, VerdictKind
+from pytest_llmbench.runner import confirm as confirm_module
 from pytest_llmbench.runner.confirm import (
     CERTAIN,
     ENOUGH,
@@ -49,19 +51,27 @@ ERROR = Verdict(metric="", kind=VerdictKind.ERROR, sentence="it died")
 
 
 class Bench:
-    """Counts; *looks* is what it looked at again, and whether in a fresh process."""
+    """Counts; *looks* is what it looked at again, and whether in a fresh process.
+
+    It can look *lasts* times, then its variants are lost.
+    """
 
     def __init__(self) -> None:
         self.cases: dict[str, CaseRecord] = {}
         self.looks: list[tuple[str, bool]] = []
         self.beside: list[str | None] = []
+        self.lasts = 1000
 
     def measure(self, case: Case) -> CaseRecord:
         return self.cases.setdefault(case.key, self._record(case, 1))
 
-    def look_again(self, case: Case, *, fresh: bool, beside: Case | None = None) -> CaseRecord:
+    def look_again(
+        self, case: Case, *, fresh: bool, beside: Case | None = None, keep: bool = False
+    ) -> CaseRecord:
         self.looks.append((case.key, fresh))
         self.beside.append(beside and beside.variant)
+        if keep and len(self.looks) > self.lasts:
+            return self.cases[case.key]
         self.cases[case.key] = self._record(case, int(self.cases[case.key].text or 0) + 1)
         return self.cases[case.key]
 
@@ -249,26 +259,31 @@ def test_a_variant_as_a_whole_is_confirmed_over_its_cases() -> None:
 def reference_beside(*prompts: str, failed: str = "") -> tuple[Confirming, Bench]:
     """A suspected reference ``v`` of three prompts; ``other`` takes turns with it in *prompts*."""
     confirm, bench, judged = confirming((DOUBTFUL,), (FINE,))
-    ratio = Relative(to="v", value=1.0, launches=(1.0,), error=0.0)
     cases = [
         *(make_case("v", prompt=prompt) for prompt in "pqr"),
         *(make_case("other", prompt=prompt) for prompt in prompts),
     ]
     for case in cases:
         error = "it died" if case.prompt.id == failed and case.variant == "other" else None
-        relative = {} if case.variant == "v" or error else {"itl_s": ratio}
-        record = bench.measure(case)
-        bench.cases[case.key] = msgspec.structs.replace(record, relative=relative, error=error)
-    judged.context = Context(
-        environment=HERE,
-        alarms=ALARMS,
-        cases=tuple(cases),
-        records=dict(bench.cases),
-        reference="v",
-    )
+        bench.cases[case.key] = msgspec.structs.replace(bench.measure(case), error=error)
+    judged.context = Context(environment=HERE, alarms=ALARMS, reference="v")
     return confirm, bench
 
 
+@pytest.fixture
+def companion(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The metrics that a companion of the reference was asked for; it is ``other``."""
+    asked: list[str] = []
+
+    def first(metric: Metric, _context: Context) -> str:
+        asked.append(metric.name)
+        return "other"
+
+    monkeypatch.setattr(confirm_module, "companion", first)
+    return asked
+
+
+@pytest.mark.usefixtures("companion")
 def test_a_reference_goes_with_the_variant_whose_ratio_tells_of_it() -> None:
     confirm, bench = reference_beside("p", "q", "r")
     assert confirm.variant("v") == (FINE,)
@@ -276,6 +291,7 @@ def test_a_reference_goes_with_the_variant_whose_ratio_tells_of_it() -> None:
     assert bench.beside == ["other"] * 3
 
 
+@pytest.mark.usefixtures("companion")
 def test_its_own_prompts_are_looked_at_too_after_those_that_launch_both() -> None:
     confirm, bench = reference_beside("r")
     confirm.variant("v")
@@ -283,11 +299,43 @@ def test_its_own_prompts_are_looked_at_too_after_those_that_launch_both() -> Non
     assert bench.beside == ["other", None, None]
 
 
+@pytest.mark.usefixtures("companion")
 def test_what_failed_is_not_measured_again_beside_it() -> None:
     confirm, bench = reference_beside("p", "q", failed="p")
     confirm.variant("v")
     assert bench.beside == ["other", None, None]
     assert bench.looks[0] == (make_case("v", prompt="q").key, True)
+
+
+def test_the_companion_is_that_of_the_suspected_metric(companion: list[str]) -> None:
+    told = (said(0.5, metric="ttft_s"), DOUBTFUL, WORSE)
+    confirm, bench, judged = confirming(told, (FINE,))
+    judged.context = Context(environment=HERE, alarms=ALARMS, reference="v")
+    bench.measure(CASE)
+    confirm.variant("v")
+    assert companion == ["itl_s"]
+
+
+def test_other_variants_and_single_cases_have_none(companion: list[str]) -> None:
+    confirm, bench, judged = confirming((SLOW,))
+    judged.context = Context(environment=HERE, alarms=ALARMS, reference="v")
+    confirm.case(CASE)
+    judged.context = Context(environment=HERE, alarms=ALARMS, reference="other")
+    confirm.variant("v")
+    assert companion == []
+    assert set(bench.beside) == {None}
+
+
+def test_where_a_variant_is_lost_it_is_judged_on_what_there_is() -> None:
+    slow = said(ALARMS.of_variant * CERTAIN * 2, VerdictKind.REGRESSED)
+    confirm, bench, judged = confirming((slow,))
+    for number in range(3):
+        bench.measure(make_case(prompt=f"p{number}"))
+    bench.lasts = 4
+    verdicts = confirm.variant("v")
+    assert len(bench.looks) == 5, "one launch whole, and one case of the next"
+    assert confirmation(verdicts[0]) == "measured again in 1 fresh launch"
+    assert judged.kept == {"v": verdicts}
 
 
 def test_a_variant_that_is_as_it_was_is_not_launched_again() -> None:

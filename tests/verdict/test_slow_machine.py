@@ -95,3 +95,10 @@ def test_whether_the_machine_moved_the_same_way_by_half_as_much(change, factor, 
 def test_a_machine_that_was_not_read_did_not_move():
     assert not machine_moved(CHANGE, BEFORE, Readings())
     assert not machine_moved(CHANGE, (), Readings(pace_s=9.0))
+
+
+def test_it_has_to_move_further_than_its_sessions_are_apart():
+    before = tuple(Readings(pace_s=pace) for pace in (0.9e-3, 1e-3, 1.1e-3))
+    assert machine_moved(math.log(1.05), BEFORE, Readings(pace_s=1.05e-3))
+    assert not machine_moved(math.log(1.05), before, Readings(pace_s=1.05e-3))
+    assert machine_moved(math.log(1.05), before, Readings(pace_s=1.12e-3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -12,10 +13,11 @@ from pytest_llmbench.domain.gate import Gates
 from pytest_llmbench.domain.record import Readings
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.verdict.alarms import SUSPICIOUS, Alarms
+from pytest_llmbench.verdict.evidence import Evidence
 from pytest_llmbench.verdict.judge import judge_case, judge_variant
-from pytest_llmbench.verdict.yardstick import companion, held_of_case, held_of_variant
+from pytest_llmbench.verdict.yardstick import companion, held_of_case, held_of_variant, stayed
 
-from .facts import make_case, make_context, make_record, session_like
+from .facts import make_case, make_context, make_life, make_record, session_like
 
 ITL = CATALOGUE["itl_s"]
 OK, REGRESSED, IMPROVED = VerdictKind.OK, VerdictKind.REGRESSED, VerdictKind.IMPROVED
@@ -76,6 +78,10 @@ def session(names, *, seed=0, machine=0.01, faster=1.0, reads=1.0, prompts=None,
         alarms=Alarms(cases=len(now), variants=len(names) + 1),
         readings=lambda: Readings(calibration_s=0.01 * reads),
     )
+
+
+def evidence(change, error):
+    return Evidence(change=change, error=error, freedom=10.0)
 
 
 def verdicts(context):
@@ -146,7 +152,7 @@ def test_a_regression_by_its_own_past_names_the_reference_that_moved():
     context = session(THREE, seed=1, machine=0.002, ref=0.5, base=1.2)
     verdict = verdicts(context)["base"]
     assert verdict.kind is REGRESSED
-    assert dict(verdict.block)["reference"].startswith("ref became 50")
+    assert dict(verdict.block)["reference"].startswith("ref or the machine became 50")
     assert "faster, by its own times" in dict(verdict.block)["reference"]
     assert "took turns" not in verdict.sentence
 
@@ -220,7 +226,43 @@ def test_one_slow_case_is_not_let_off_with_the_others(seed):
     assert judge_case(record, context, Gates())[0].kind in {REGRESSED, INCONCLUSIVE}
 
 
-def test_the_companion_is_the_first_that_took_turns_with_the_reference():
-    context = session(THREE)
-    assert companion(context) == "base"
-    assert companion(make_context([make_record()], reference="base")) is None
+def test_the_companion_is_the_first_that_can_speak_for_the_reference():
+    assert companion(ITL, session(THREE)) == "base"
+    assert companion(ITL, session(THREE, prompts={"base": "abc"})) == "other"
+    assert companion(ITL, session(THREE, prompts={"base": "abcd"})) == "base"
+    assert companion(ITL, session(("ref",))) is None
+    assert companion(ITL, make_context([make_record()])) is None
+
+
+def test_a_variant_that_is_new_beside_it_is_passed_over():
+    known = session(("ref", "other"), ref=1.15)
+    new = [
+        make_record(
+            make_case(prompt, variant="base"), itl_s=0.02, relative={"itl_s": 1.0}, to="ref"
+        )
+        for prompt in PROMPTS
+    ]
+    context = dataclasses.replace(
+        known,
+        cases=(*(record.case for record in new), *known.cases),
+        records={**{record.case.key: record for record in new}, **known.records},
+        lives={**known.lives, "base": make_life("base")},
+    )
+    assert companion(ITL, context) == "other"
+    assert judge_variant("ref", context, Gates())[0].kind is REGRESSED
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_machine_that_reads_fast_praises_nobody(seed):
+    """The variant became slower, and the machine faster by more."""
+    found = kinds(session(TWO, seed=seed, faster=1.4, reads=1 / 1.4, base=1.15))
+    assert found["base"] is INCONCLUSIVE
+
+
+def test_a_ratio_that_is_too_noisy_to_tell_is_no_proof_that_the_reference_stayed():
+    one = evidence(0.03, 0.005)
+    assert stayed(one, evidence(0.0, 0.009))
+    assert not stayed(one, evidence(0.0, 0.011))
+    assert stayed(one, evidence(-0.03, 0.011))
+    assert stayed(evidence(-0.03, 0.005), evidence(0.0, 0.009))
+    assert not stayed(evidence(-0.03, 0.005), evidence(-0.02, 0.001))
