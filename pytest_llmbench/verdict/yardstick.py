@@ -4,8 +4,8 @@ The ratio of two variants that took turns is steady, but it does not say which o
 Their own times do, less surely: the machine moves them too. Where the times would be four times as
 likely if the reference had changed and the variant had not, it is taken to be the reference. A
 reference that changed changes all ratios to it alike: where another variant's surely did not, it is
-none; where all did, one reference is as plausible as all the others, so that the likelier of both
-is taken.
+none. Else the one that looks most like it stayed counts with what it is worth; where all look
+changed, one reference is as plausible as all the others, and the likelier of both is taken.
 
 That one change explains everything is plain where the variant's own times are as they were, and
 the machine's own workload is too. Then the variant is judged by its own past, and the reference by
@@ -216,9 +216,10 @@ def _has_moved(
         return False
     if any(stayed(ratio, other) for other in others):
         return False
-    all_did = bool(others) and all(_is_alike(ratio, other) for other in others)
-    times = 1.0 if all_did else TIMES_AS_LIKELY
-    return _likely_still(mine.evidence) - _likely_still(reference.evidence) >= math.log(times)
+    needed = math.log(TIMES_AS_LIKELY)
+    told = min((needed, *(_tells(ratio, other) for other in others))) if others else 0.0
+    found = _likely(mine.evidence, 0.0) - _likely(reference.evidence, 0.0)
+    return found + told >= needed
 
 
 def stayed(one: Evidence, other: Evidence) -> bool:
@@ -231,7 +232,12 @@ def _is_alike(one: Evidence, other: Evidence) -> bool:
     return other.change * one.change > 0 and abs(other.change) >= ALIKE * abs(one.change)
 
 
-def _likely_still(evidence: Evidence) -> float:
-    """Return the log-likelihood of the estimate where nothing changed, up to a constant."""
-    t, freedom = evidence.change / evidence.error, evidence.freedom
+def _tells(ratio: Evidence, other: Evidence) -> float:
+    """Return how much likelier *other* is where it changed as *ratio* did than where it stayed."""
+    return _likely(other, ratio.change) - _likely(other, 0.0)
+
+
+def _likely(evidence: Evidence, change: float) -> float:
+    """Return the log-likelihood of the estimate where *change* is true, up to a constant."""
+    t, freedom = (evidence.change - change) / evidence.error, evidence.freedom
     return -(freedom + 1) / 2 * math.log1p(t**2 / freedom)
