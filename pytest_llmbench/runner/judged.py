@@ -170,7 +170,7 @@ def alarms_for(config: Config, cases: Iterable[Case], *, turns: bool) -> Alarms:
 
     The reference counts twice where others take *turns* with it: its own times accuse it, or a
     ratio to it. Another variant's own times may accuse it in place of its ratio as well, but only
-    where the reference's moved the other way, and still further from what chance does.
+    where the reference's moved the other way.
     """
     groups = [(case.variant, _noisy_groups(gates_of(config, case), "case")) for case in cases]
     lives = {

@@ -62,16 +62,20 @@ def machine_moved(change: float, before: Iterable[Readings], now: Readings) -> b
     """
     sessions, direction = tuple(before), math.copysign(1.0, change)
     for field in _WORKLOADS:
-        slowed, least = slowdown(sessions, now, field), SHARE * abs(change)
-        known = [math.log(value) for readings in sessions if (value := getattr(readings, field))]
-        apart = stdev(known) if len(known) > 1 else 0.0
-        if slowed is not None and slowed * direction >= max(least, apart):
+        slowed, known = slowdown(sessions, now, field), _known(sessions, field)
+        apart = stdev(map(math.log, known)) if len(known) > 1 else 0.0
+        if slowed is not None and slowed * direction >= max(SHARE * abs(change), apart):
             return True
     return False
 
 
 def slowdown(before: Iterable[Readings], now: Readings, field: str) -> float | None:
     """Return the logarithm of how much longer the workload takes than in the median session."""
-    known = [value for readings in before if (value := getattr(readings, field))]
+    known = _known(before, field)
     taken = getattr(now, field)
     return math.log(taken / median(known)) if known and taken else None
+
+
+def _known(sessions: Iterable[Readings], field: str) -> list[float]:
+    """Return the readings of *field*, of the sessions that have one."""
+    return [value for readings in sessions if (value := getattr(readings, field))]

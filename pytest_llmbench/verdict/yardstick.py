@@ -14,8 +14,8 @@ the ratio, which is the finer measure. Else it may have been the machine, and a 
 =================  =============================================================================
 the ratio          then
 =================  =============================================================================
-got worse          its own past may accuse the variant; where it does not, and the ratio would
-                   have, nothing is decided
+got worse          its own past may accuse the variant; where it does not, and by the ratio it
+                   would be no ok, nothing is decided
 got better         the ratio stands: another one's change is no reason to accuse a variant
 =================  =============================================================================
 
@@ -156,11 +156,9 @@ def _instead(held: Held, own: Held | None, other: Held, context: Context) -> Hel
     moved = (held.to, other.evidence.change)
     if not _may_be_more(own.evidence, other.evidence, context):
         return dataclasses.replace(own, moved=moved)
-    return dataclasses.replace(own, moved=moved, aside=held.evidence) if _got_worse(held) else held
-
-
-def _got_worse(held: Held) -> bool:
-    return held.evidence.change > 0
+    if held.evidence.change <= 0:
+        return held
+    return dataclasses.replace(own, moved=moved, aside=held.evidence)
 
 
 def _may_be_more(
