@@ -116,7 +116,7 @@ def _by_others(metric: Metric, held: Held, context: Context) -> Held | None:
         return None
     if _may_be_more(mine.evidence, held.evidence, context, worse=held.evidence.change > 0):
         return None
-    if not _has_moved(ratio.evidence, mine, held, _ratios(metric, name, None, context)):
+    if not has_moved(ratio.evidence, mine, held, _ratios(metric, name, None, context)):
         return None
     turned = msgspec.structs.replace(ratio.evidence, change=-ratio.evidence.change)
     return dataclasses.replace(ratio, evidence=turned, to=name)
@@ -143,7 +143,7 @@ def _moved(
             return None
     other = reference.own(its)
     others = _ratios(metric, grounds.variant, case, context)
-    return other if _has_moved(held.evidence, grounds.own(key), other, others) else None
+    return other if has_moved(held.evidence, grounds.own(key), other, others) else None
 
 
 def _instead(held: Held, own: Held | None, other: Held, context: Context) -> Held:
@@ -199,7 +199,7 @@ def _is_still(evidence: Evidence) -> bool:
     return abs(evidence.change) < _STILL * evidence.error
 
 
-def _has_moved(
+def has_moved(
     ratio: Evidence, mine: Held | None, reference: Held | None, others: Sequence[Evidence]
 ) -> bool:
     """Whether the reference is what changed: the other way, and so much likelier.

@@ -14,8 +14,15 @@ from pytest_llmbench.domain.record import Readings
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.verdict.alarms import SUSPICIOUS, Alarms
 from pytest_llmbench.verdict.evidence import Evidence
+from pytest_llmbench.verdict.held import Held
 from pytest_llmbench.verdict.judge import judge_case, judge_variant
-from pytest_llmbench.verdict.yardstick import companion, held_of_case, held_of_variant, stayed
+from pytest_llmbench.verdict.yardstick import (
+    companion,
+    has_moved,
+    held_of_case,
+    held_of_variant,
+    stayed,
+)
 
 from .facts import make_case, make_context, make_life, make_record, session_like
 
@@ -266,3 +273,31 @@ def test_a_ratio_that_is_too_noisy_to_tell_is_no_proof_that_the_reference_stayed
     assert stayed(one, evidence(-0.03, 0.011))
     assert stayed(evidence(-0.03, 0.005), evidence(0.0, 0.009))
     assert not stayed(evidence(-0.03, 0.005), evidence(-0.02, 0.001))
+
+
+def by_own_past(change, error=0.02):
+    return Held(
+        evidence=evidence(change, error),
+        ground="absolute",
+        to=None,
+        sessions=5,
+        launches=1,
+        cases=6,
+    )
+
+
+@pytest.mark.parametrize(
+    ("faster", "others", "moved"),
+    [
+        (0.04, (), True),  # own times alone: e^1.9 times as likely
+        (0.02, (), False),  # e^0.5 times
+        (0.02, (0.04,), True),  # the third ratio changed too
+        (0.04, (0.015,), False),  # it looks more as if it had stayed, not surely
+        (0.04, (0.04, 0.015), False),  # one of two does
+        (0.04, (0.025,), True),
+    ],
+)
+def test_a_third_ratio_that_is_not_sure_counts_with_what_it_is_worth(faster, others, moved):
+    ratio = evidence(0.04, 0.005)
+    third = [evidence(change, 0.012) for change in others]
+    assert has_moved(ratio, by_own_past(0.0), by_own_past(-faster), third) is moved
