@@ -1,7 +1,7 @@
 """Our own rule: recorded rounds through the package's metrics, baseline and judge.
 
 What the plugin does around the judge is done here as it does it there: what is suspected is
-launched again, up to three times, each time judged on all launches.
+launched again, each time judged on all launches.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 
 import msgspec
-from sessions import EVERY, METRICS, Cell, Session
+from sessions import EVERY, LAUNCH, METRICS, Cell, Session
 
 from pytest_llmbench.baselines.session import baseline_session
 from pytest_llmbench.config import Config
@@ -35,17 +35,16 @@ from pytest_llmbench.metrics.case import case_metrics
 from pytest_llmbench.metrics.relative import relative_metrics
 from pytest_llmbench.metrics.taint import Machine, round_pace, taint
 from pytest_llmbench.runner.confirm import (
-    HOPELESS,
     LAUNCHES,
     LAUNCHES_OF_VARIANT,
+    case_is_open,
     companion_of,
-    is_certain,
-    is_suspected,
+    variant_is_open,
 )
 from pytest_llmbench.runner.judged import Judged
 from pytest_llmbench.runner.sampled import LEAST_ROUNDS
 from pytest_llmbench.runner.session import usual_pace
-from pytest_llmbench.verdict.alarms import SUSPICIOUS, Alarms
+from pytest_llmbench.verdict.alarms import Alarms
 from pytest_llmbench.verdict.context import Context
 from pytest_llmbench.verdict.disturbance import disturbance
 from pytest_llmbench.verdict.judge import judge_case, judge_variant
@@ -110,7 +109,7 @@ class _Bench:
         reference: str | None,
     ) -> None:
         self.keys = list(dict.fromkeys((cell.variant, cell.prompt) for cell in now.cells))
-        self._launches = (now, *fresh)
+        self._launches, self._fresh = (now, *fresh), len(fresh)
         self._reference = reference
         kept = tuple(_kept(session, reference) for session in baseline)
         before = Baseline(schema_version=2, machine="recorded", name="main", sessions=kept)
@@ -138,13 +137,11 @@ class _Bench:
             self._measure(key, 1)
 
     def case(self, key: tuple[str, str]) -> tuple[Verdict, ...]:
-        verdicts = self._look(key)
-        chance = self._context.alarms.suspected_case
-        for launched in range(1, min(len(self._launches), 1 + LAUNCHES)):
-            if not is_suspected(verdicts, SUSPICIOUS if launched > 1 else chance):
+        verdicts, launched = self._look(key), 0
+        while launched < min(self._fresh, LAUNCHES):
+            if not case_is_open(verdicts, launched, self._context.alarms):
                 break
-            if launched > 1 and is_certain(verdicts, self._context.alarms.of_case):
-                break
+            launched += 1
             for each in {key, (self._reference, key[1])} & set(self.keys):
                 self._measure(each, 1 + launched)
             verdicts = self._look(key)
@@ -172,11 +169,9 @@ class _Bench:
     def variant(self, name: str) -> tuple[Verdict, ...]:
         verdicts = judge_variant(name, self._context, Gates())
         together = {name, self._reference, companion_of(name, verdicts, self._context)}
-        for launched in range(1, len(self._launches)):
-            if not is_suspected(verdicts, HOPELESS if launched > 1 else SUSPICIOUS):
-                break
-            if launched > 1 and is_certain(verdicts, self._context.alarms.of_variant):
-                break
+        launched = 0
+        while launched < self._fresh and variant_is_open(verdicts, launched, self._context.alarms):
+            launched += 1
             for key in self.keys:
                 if key[0] in together:
                     self._measure(key, 1 + launched)
@@ -216,6 +211,8 @@ _KEPT: dict[tuple[int, str | None], tuple[Session, BaselineSession]] = {}
 def _kept(session: Session, reference: str | None) -> BaselineSession:
     name = id(session), reference
     if name not in _KEPT:
+        while len(_KEPT) >= MOST_KEPT:
+            del _KEPT[next(iter(_KEPT))]
         _KEPT[name] = session, _saved(session, reference)
     return _KEPT[name][1]
 
@@ -257,12 +254,16 @@ def _record(
     )
 
 
-def _all_rounds(key: tuple[str, str], launches: Sequence[Session]) -> tuple[Round, ...]:
-    return tuple(
-        msgspec.structs.replace(entry, launch=launch)
-        for launch, session in enumerate(launches)
-        for entry in _rounds(session)[key]
-    )
+def _all_rounds(key: tuple[str, str], sessions: Sequence[Session]) -> tuple[Round, ...]:
+    """Return the rounds of a case in all *sessions*, whose launches are numbered on."""
+    rounds: list[Round] = []
+    for session in sessions:
+        first = 1 + rounds[-1].launch if rounds else 0
+        rounds += (
+            msgspec.structs.replace(entry, launch=first + entry.launch)
+            for entry in _rounds(session)[key]
+        )
+    return tuple(rounds)
 
 
 _ROUNDS: dict[int, tuple[Session, dict[tuple[str, str], tuple[Round, ...]]]] = {}
@@ -318,6 +319,7 @@ def _round(turn: int, figures: Mapping[str, float]) -> Round:
             paces_s=None if before_s is None or after_s is None else (before_s, after_s),
         ),
         turn=turn,
+        launch=round(figures.get(LAUNCH, 0)),
     )
 
 

@@ -16,7 +16,7 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
-from replay import OURS, Rates, add_options, replayed, rules
+from replay import OURS, Rates, add_launches, add_options, replayed, rules
 from sessions import HERE
 
 OUT = HERE.parent.parent / "docs" / "images" / "power.svg"
@@ -168,6 +168,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, default=OUT)
     add_options(parser, count=100, planted=100)
+    add_launches(parser)
     asked = parser.parse_args()
     try:
         judges = rules(asked.rule)

@@ -20,7 +20,17 @@ from typing import Protocol
 
 import numpy as np
 from peers import RULES, Judge
-from sessions import EVERY, HERE, RECORDINGS, Cell, Plant, Session, recordings, slowed
+from sessions import (
+    EVERY,
+    HERE,
+    RECORDINGS,
+    Cell,
+    Plant,
+    Session,
+    recordings,
+    slowed,
+    together,
+)
 
 Score = tuple[float, float, float, float, float]
 """One draw's any, share, detected, found and others."""
@@ -125,33 +135,50 @@ def _rule(name: str) -> Rule:
 
 
 def draws(
-    condition: str, sessions: Sequence[Session], *, count: int, baseline: int, seed: int
+    condition: str,
+    sessions: Sequence[Session],
+    *,
+    count: int,
+    baseline: int,
+    seed: int,
+    launches: int = 1,
 ) -> list[Draw]:
     """Return *count* draws of *baseline* sessions, one session in question and all others.
 
     The same arguments give the same draws.
 
+    Args:
+        condition: of *sessions*.
+        sessions: recorded ones.
+        count: of draws.
+        baseline: sessions of it.
+        seed: of chance.
+        launches: recorded sessions that make one, as with ``--llmbench-launches``.
+
     Raises:
         ValueError: fewer sessions are recorded than one draw takes.
     """
-    needed = baseline + 1
+    needed = (baseline + 1) * launches
     if len(sessions) < needed:
         raise ValueError(
             f"{condition}: {len(sessions)} sessions are recorded, {needed} are needed; "
             f"type: python {HERE / 'record.py'} {condition} {needed - len(sessions)}"
         )
     chance = np.random.default_rng([seed, *condition.encode()])
-    return [_draw(sessions, baseline, chance) for _ in range(count)]
+    return [_draw(sessions, baseline, launches, chance) for _ in range(count)]
 
 
-def _draw(sessions: Sequence[Session], baseline: int, chance: np.random.Generator) -> Draw:
+def _draw(
+    sessions: Sequence[Session], baseline: int, launches: int, chance: np.random.Generator
+) -> Draw:
     order = [sessions[place] for place in chance.permutation(len(sessions))]
-    now = order[baseline]
+    used = (baseline + 1) * launches
+    *before, now = (together(order[at : at + launches]) for at in range(0, used, launches))
     target = now.cells[chance.integers(len(now.cells))]
     return Draw(
-        baseline=tuple(order[:baseline]),
+        baseline=tuple(before),
         now=now,
-        fresh=tuple(order[baseline + 1 :]),
+        fresh=tuple(order[used:]),
         variant=target.variant,
         prompt=target.prompt,
     )
@@ -239,6 +266,13 @@ def add_options(parser: argparse.ArgumentParser, *, count: int, planted: int) ->
     parser.add_argument("--recordings", type=Path, default=RECORDINGS)
 
 
+def add_launches(parser: argparse.ArgumentParser) -> None:
+    """Add how many recorded launches make one session."""
+    parser.add_argument(
+        "--launches", type=int, choices=range(1, 10), default=1, help="in each session (1)"
+    )
+
+
 def replayed(
     asked: argparse.Namespace, judges: Mapping[str, Rule], slowdowns: Sequence[float]
 ) -> Iterator[tuple[str, int, dict[tuple[str, float], Rates]]]:
@@ -254,8 +288,9 @@ def replayed(
             continue
         try:
             drawn = draws(
-                condition, sessions, count=asked.draws, baseline=asked.baseline, seed=asked.seed
-            )
+                condition, sessions, count=asked.draws, baseline=asked.baseline, seed=asked.seed,
+                launches=asked.launches,
+            )  # fmt: skip
         except ValueError as exc:
             print(exc, file=sys.stderr)
         else:

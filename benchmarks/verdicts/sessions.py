@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,9 @@ METRICS = ("itl_s", "ttft_s")
 
 TIMES = ("ttft_s", "itl_s", "latency_s")
 """The fields that a slower engine makes longer."""
+
+LAUNCH = "launch"
+"""The field that numbers the launches of a session that has several."""
 
 EVERY = "*"
 """In place of a prompt: the whole variant is accused."""
@@ -41,7 +44,7 @@ class Recorded(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """One launch of every variant.
+    """One launch of every variant, or several.
 
     Attributes:
         figures: what each round showed, in the rounds' order, by variant, prompt and field.
@@ -101,6 +104,20 @@ def session_of(recorded: Recorded) -> Session:
             for field, column in zip(recorded.fields, zip(*rounds, strict=True), strict=True)
         }
     )
+
+
+def together(launches: Sequence[Session]) -> Session:
+    """Return one session of so many recorded ones, as if each had been a launch of it."""
+    if len(launches) == 1:
+        return launches[0]
+    figures: dict[tuple[str, str, str], tuple[float, ...]] = {}
+    for number, each in enumerate(launches):
+        for (variant, prompt, field), column in each.figures.items():
+            figures[variant, prompt, field] = figures.get((variant, prompt, field), ()) + column
+            if field == METRICS[0]:
+                key = variant, prompt, LAUNCH
+                figures[key] = figures.get(key, ()) + (number,) * len(column)
+    return Session(figures=figures)
 
 
 def slowed(session: Session, plant: Plant) -> Session:

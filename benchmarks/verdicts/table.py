@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from replay import PerCell, Rates, Rule, add_options, replayed, rules
+from replay import PerCell, Rates, Rule, add_launches, add_options, replayed, rules
 
 SLOWDOWNS = (0.0, 0.03, 0.05, 0.1, 0.2)
 LARGE = 120
@@ -118,6 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--markdown", action="store_true", help="tables of a Markdown page")
     add_options(parser, count=400, planted=100)
+    add_launches(parser)
     asked = parser.parse_args()
     try:
         judges = rules(asked.rule)
@@ -133,8 +134,9 @@ def main() -> None:
 
 def _drawn(asked: argparse.Namespace, sessions: int) -> str:
     where = "one case" if asked.one_case else "one variant"
+    each = f", {asked.launches} of them to a session" if asked.launches > 1 else ""
     return (
-        f"{asked.draws} draws from {sessions} sessions: {asked.baseline} as baseline, one in "
+        f"{asked.draws} draws from {sessions} sessions{each}: {asked.baseline} as baseline, one in "
         f"question, the others to confirm with; in {min(asked.planted, asked.draws)} of them "
         f"{where} slowed."
     )

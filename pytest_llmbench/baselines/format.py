@@ -12,8 +12,9 @@ History of ``schema_version``:
    session statistics in base units.
 
 2. A session also has ``reference`` and ``readings`` (``pace_s``, ``calibration_s``), a case
-   ``relative``: noisy metrics as multiples of the reference's, and ``original``, which stands for
-   the text that drift is from; a variant ``answers``, likewise for all of its answers. A file of
+   ``relative``: noisy metrics as multiples of the reference's, ``launches``, where its numbers
+   are of more than one fresh process, and ``original``, which stands for the text that drift is
+   from; a variant ``answers``, likewise for all of its answers. A file of
    version 1 is read as one whose sessions have none of it, and written as version 2.
 
 A reader refuses what is newer than itself. A change that an older reader would misread takes the
@@ -124,6 +125,7 @@ def _session(session: BaselineSession) -> Iterator[str]:
             "metrics": _rounded(c.metrics),
             **({"relative": _rounded(c.relative)} if c.relative else {}),
             **({"original": c.original} if c.original is not None else {}),
+            **({"launches": c.launches} if c.launches > 1 else {}),
             "variant": c.variant,
             "workload": c.workload,
         }

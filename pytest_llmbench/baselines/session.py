@@ -71,7 +71,14 @@ def _case(record: CaseRecord, *, timed: bool) -> BaselineCase:
         metrics=metrics,
         relative=relative,
         original=record.original_key,
+        launches=_launches(record),
     )
+
+
+def _launches(record: CaseRecord) -> int:
+    """Return of how many launches every ratio is, of a case without any how many it had."""
+    of_ratios = [len(ratio.launches) for ratio in record.relative.values()]
+    return max(1, min(of_ratios, default=len({entry.launch for entry in record.rounds})))
 
 
 def _variant(record: VariantRecord) -> BaselineVariant | None:

@@ -6,6 +6,10 @@ history and reads and writes it.
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
+
 from pytest_llmbench.domain.fact import Fact
 from pytest_llmbench.domain.record import Environment, Readings
 
@@ -31,6 +35,7 @@ class BaselineCase(Fact, frozen=True, kw_only=True):
         metrics: session statistics, in base units.
         relative: noisy metrics as multiples of the reference's, measured in turns with it.
         original: stands for the text, and the model, that drift is from.
+        launches: fresh processes that its multiples of the reference's are the middle of.
     """
 
     variant: str
@@ -38,6 +43,7 @@ class BaselineCase(Fact, frozen=True, kw_only=True):
     metrics: dict[str, float]
     relative: dict[str, float] = {}  # noqa: RUF012 — msgspec makes a new one for each
     original: str | None = None
+    launches: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
 class BaselineSession(Fact, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ from pytest_llmbench.domain.verdict import Verdict, VerdictKind
 from pytest_llmbench.runner.bench import Bench
 from pytest_llmbench.runner.judged import Judged
 from pytest_llmbench.runner.progress import Progress
-from pytest_llmbench.verdict.alarms import SUSPICIOUS
+from pytest_llmbench.verdict.alarms import SUSPICIOUS, Alarms
 from pytest_llmbench.verdict.context import Context
 from pytest_llmbench.verdict.yardstick import companion
 
@@ -99,10 +99,18 @@ class Confirming:
         """
         record = self._bench.measure(case)
         verdicts = self._judged.look(record, *gates)
-        if self._launches and is_suspected(verdicts, self._judged.context.alarms.suspected_case):
-            record, verdicts = self._confirm(case, verdicts, gates)
+        known = self._confirmed[case.variant] >= ENOUGH
+        launched, most = 0, min(1, self._launches) if known else self._launches
+        while launched < most and not self._spent:
+            if not case_is_open(verdicts, launched, self._judged.context.alarms):
+                break
+            launched += 1
+            self._look_again([case], case.key, (launched, self._launches), fresh=not known)
+            verdicts = self._judged.look(self._bench.cases[case.key], *gates)
+        self._confirmed[case.variant] += bool(launched) and is_slow(verdicts)
+        verdicts = _marked(verdicts, launched, fresh=not known)
         self._judged.keep(case.key, verdicts)
-        return record, verdicts
+        return self._bench.cases[case.key], verdicts
 
     def variant(self, name: str) -> tuple[Verdict, ...]:
         """Return the verdicts on *name* as a whole, once; none where it was judged before."""
@@ -110,13 +118,11 @@ class Confirming:
             return ()
         self._whole.add(name)
         verdicts = self._judged.variant(name)
-        launched, alpha = 0, self._judged.context.alarms.of_variant
+        launched = 0
         beside = companion_of(name, verdicts, self._judged.context)
         cases = self._some_cases(name, beside)
-        while is_suspected(verdicts, HOPELESS if launched else SUSPICIOUS):
-            if launched == self._launches_of_variant or self._spent:
-                break
-            if launched and is_certain(verdicts, alpha):
+        while launched < self._launches_of_variant and not self._spent:
+            if not variant_is_open(verdicts, launched, self._judged.context.alarms):
                 break
             of = (launched + 1, self._launches_of_variant)
             whole = self._look_again(cases, f"{name} as a whole", of, beside=beside, keep=True)
@@ -133,23 +139,6 @@ class Confirming:
         verdicts = self._judged.life(record)
         self._judged.keep_life(record.id, verdicts)
         return verdicts
-
-    def _confirm(
-        self, case: Case, verdicts: tuple[Verdict, ...], gates: tuple[Gates, ...]
-    ) -> tuple[CaseRecord, tuple[Verdict, ...]]:
-        known = self._confirmed[case.variant] >= ENOUGH
-        launched, alpha = 0, self._judged.context.alarms.of_case
-        for number in range(1, 2 if known else self._launches + 1):
-            if self._spent:
-                break
-            launched = number
-            self._look_again([case], case.key, (number, self._launches), fresh=not known)
-            verdicts = self._judged.look(self._bench.cases[case.key], *gates)
-            if not is_suspected(verdicts, SUSPICIOUS) or is_certain(verdicts, alpha):
-                break
-        if is_slow(verdicts):
-            self._confirmed[case.variant] += 1
-        return self._bench.cases[case.key], _marked(verdicts, launched, fresh=not known)
 
     def _look_again(
         self,
@@ -214,6 +203,24 @@ def companion_of(name: str, verdicts: Iterable[Verdict], context: Context) -> st
         if is_suspected([verdict], SUSPICIOUS)
     )
     return next((other for other in found if other is not None), None)
+
+
+def case_is_open(verdicts: Sequence[Verdict], launched: int, alarms: Alarms) -> bool:
+    """Whether *verdicts* on a case, after *launched* fresh launches, ask for one more."""
+    chance = SUSPICIOUS if launched else alarms.suspected_case
+    return _is_open(verdicts, launched, chance, alarms.of_case)
+
+
+def variant_is_open(verdicts: Sequence[Verdict], launched: int, alarms: Alarms) -> bool:
+    """Whether *verdicts* on a variant as a whole do, likewise."""
+    chance = HOPELESS if launched else SUSPICIOUS
+    return _is_open(verdicts, launched, chance, alarms.of_variant)
+
+
+def _is_open(verdicts: Sequence[Verdict], launched: int, chance: float, alpha: float) -> bool:
+    if not is_suspected(verdicts, chance):
+        return False
+    return not (launched and is_certain(verdicts, alpha))
 
 
 def is_suspected(verdicts: Iterable[Verdict], chance: float) -> bool:

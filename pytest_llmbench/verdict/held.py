@@ -188,7 +188,16 @@ class Grounds:
             if self._side_by_side
             else self._past.others(self._metric, self.variant, to=to),
             lasting=to is None,
+            launches_before=self._launches_before(to),
         )
+
+    def _foreign(self, to: str) -> bool:
+        return not self._side_by_side and self._past.foreign(self.variant, to, self._known)
+
+    def _launches_before(self, to: str | None) -> float:
+        if to is None or self._side_by_side or self._foreign(to):
+            return 1.0  # another machine differs by what all of its launches share
+        return self._past.launches(self._metric, self.variant, to, self._keys, self._known)
 
     def _now(self, key: str, to: str | None) -> tuple[dict[int, float], float]:
         """Return the launches' logarithms of one case, and their standard error.
@@ -212,8 +221,7 @@ class Grounds:
         self, past: Grid, columns: Sequence[tuple[dict[int, float], float]], to: str | None
     ) -> float:
         if to is not None:
-            foreign = not self._side_by_side and self._past.foreign(self.variant, to, self._known)
-            return math.hypot(RATIO_NOISE, FOREIGN_NOISE if foreign else 0.0)
+            return math.hypot(RATIO_NOISE, FOREIGN_NOISE if self._foreign(to) else 0.0)
         logs = [v for column, _ in columns for v in column.values() if math.isfinite(v)]
         typical = math.exp(float(np.median(logs))) if logs else math.inf
         return assumed_noise(self._metric, typical, len(past))

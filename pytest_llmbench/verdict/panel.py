@@ -54,6 +54,8 @@ class Panel:
         others: what other variants of the baseline's sessions show.
         lasting: whether what sessions differ by lasts through a session, so that its launches
             share it: of times it does, of ratios of variants in turns it doesn't.
+        launches_before: launches that a session of the baseline is the middle of, where each
+            is an observation of its own (nothing lasts).
     """
 
     keys: tuple[str, ...]
@@ -63,6 +65,7 @@ class Panel:
     assumed: float
     others: tuple[Spread, ...] = ()
     lasting: bool = False
+    launches_before: float = 1.0
 
     def of_case(self, key: str) -> Evidence | None:
         """Return the evidence on the case *key*; ``None`` where now or before lack it."""
@@ -108,14 +111,15 @@ class Panel:
     def blur(self, key: str | None) -> float:
         """Return the half-width that what sessions differ by alone gives an interval.
 
-        It says which of two panels can tell more, whatever this session's rounds are like.
+        It says which of two panels can tell more, whatever this session's rounds are like and
+        had it as many launches as those of the baseline.
 
         Args:
             key: the case; ``None`` for all together.
         """
         of_past = self._of_all_past() if key is None else self._of_past(self.keys.index(key))
         width = quantile(SESSION / 10, self.shared.freedom)
-        return width * math.sqrt(self.shared.variance * (1 + of_past))
+        return width * math.sqrt(self.shared.variance * (1 / self.launches_before + of_past))
 
     @property
     def compared(self) -> int:
@@ -151,7 +155,7 @@ class Panel:
 
         Args:
             weight: variance of the mean over the launches, in variances of one of them.
-            of_past: variance of what was before, in variances of one session.
+            of_past: variance of what was before, in variances of one launch.
         """
         total = self.shared.variance
         now = self._stays + (total - self._stays) * weight
@@ -220,11 +224,17 @@ class Panel:
 
     @cached_property
     def _split(self) -> Split:
-        return split(self.past)
+        return split(self._apart)
 
     @cached_property
     def _residual(self) -> Grid:
-        return parts(self.past)[1]
+        return parts(self._apart)[1]
+
+    @cached_property
+    def _apart(self) -> Grid:
+        """The baseline's sessions as far from their centre as single launches would be."""
+        away: Grid = (self.past - self._centre) * math.sqrt(self.launches_before)
+        return away
 
     @cached_property
     def _centre(self) -> NDArray[np.float64]:
@@ -238,14 +248,14 @@ class Panel:
         return mean(self.now) - self._centre
 
     def _of_all_past(self) -> float:
-        """Return the variance of all cases' centres, in variances of one session."""
+        """Return the variance of all cases' centres, in variances of one launch."""
         finite = np.flatnonzero(np.isfinite(self._changes))
         return float(np.mean([self._of_past(int(column)) for column in finite]))
 
     def _of_past(self, column: int) -> float:
-        """Return the variance of the case's centre, in variances of one session."""
+        """Return the variance of the case's centre, in variances of one launch."""
         sessions = int(np.isfinite(self.past[:, column]).sum())
-        return of_middle(sessions) if sessions else 0.0
+        return of_middle(sessions) / self.launches_before if sessions else 0.0
 
 
 def mean(grid: Grid) -> NDArray[np.float64]:

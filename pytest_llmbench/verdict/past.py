@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from statistics import harmonic_mean
 
 import numpy as np
 
@@ -33,6 +34,7 @@ class Past:
         self._machine = environment.identity
         self._asked = {case.key: case.workload for case in cases}
         self._grids: dict[tuple[object, ...], Grid] = {}
+        self._launches: dict[tuple[object, ...], float] = {}
         self._spreads: dict[tuple[str, str, str | None], Spread] = {}
 
     def foreign(self, variant: str, to: str, known: Identities) -> bool:
@@ -68,6 +70,23 @@ class Past:
         """
         return self._grid(self._in_turns(variant, to, known), metric, keys, relative=True)
 
+    def launches(
+        self, metric: Metric, variant: str, to: str, keys: tuple[str, ...], known: Identities
+    ) -> float:
+        """Return how many launches a session of :meth:`relative` stands for.
+
+        It is the harmonic mean over the sessions, of each one's least: where a few cases were
+        launched again, all of them stand for no more than the others.
+        """
+        rows = self._in_turns(variant, to, known)
+        asked = (rows, metric.name, keys)
+        if asked not in self._launches:
+            cells = [[self._sessions[row].cases.get(key) for key in keys] for row in rows]
+            counts = [[c.launches for c in row if c and metric.name in c.relative] for row in cells]
+            least = [min(row) for row in counts if row]
+            self._launches[asked] = harmonic_mean(least) if least else 1.0
+        return self._launches[asked]
+
     def _in_turns(self, variant: str, to: str, known: Identities) -> tuple[int, ...]:
         """Return the numbers of the sessions in which both models were as they are now."""
         return tuple(
@@ -87,7 +106,7 @@ class Past:
         return np.array(there, dtype=float).reshape(len(there), 1)
 
     def others(self, metric: Metric, variant: str, *, to: str | None) -> tuple[Spread, ...]:
-        """Return the shared spread of every other variant, in absolute or relative terms."""
+        """Return the shared spread of every other variant: of sessions; of a ratio, of launches."""
         names = {name for session in self._sessions for name in session.variants} - {variant}
         spreads = [self._spread_of(metric, name, to=to) for name in sorted(names)]
         return tuple(spread for spread in spreads if spread.freedom)
@@ -108,7 +127,9 @@ class Past:
             return split(self.absolute(metric, variant, keys, newest)).shared
         if to not in newest:
             return Spread(variance=0.0, freedom=0.0)
-        return split(self.relative(metric, variant, to, keys, newest)).shared
+        seen = split(self.relative(metric, variant, to, keys, newest)).shared
+        launches = self.launches(metric, variant, to, keys, newest)
+        return Spread(variance=seen.variance * launches, freedom=seen.freedom)
 
     def _grid(
         self, rows: tuple[int, ...], metric: Metric, keys: tuple[str, ...], *, relative: bool

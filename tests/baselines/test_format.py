@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from pytest_llmbench.baselines.format import SCHEMA_VERSION, decode, encode
 from pytest_llmbench.domain.baseline import (
@@ -103,6 +104,7 @@ sessions = st.builds(
             workload=words,
             metrics=metrics,
             relative=st.dictionaries(st.sampled_from(["itl_s", "ttft_s"]), st.floats(1e-9, 1e9)),
+            launches=st.integers(1, 9),
         ),
         max_size=3,
     ),
@@ -143,6 +145,14 @@ def test_noisy_values_are_rounded_and_exact_ones_are_not():
     assert session.variants["base"].metrics["rss_after_load_bytes"] == 9123460000
 
 
+def test_launches_are_written_where_there_were_several():
+    session = make_session()
+    for launches in (1, 3):
+        cases = {key: structs.replace(c, launches=launches) for key, c in session.cases.items()}
+        written = encode(make_baseline(structs.replace(session, cases=cases))).decode()
+        assert written.count('"launches": 3') == (2 if launches == 3 else 0)
+
+
 def test_without_sessions():
     empty = make_baseline()
     assert decode(encode(empty), PATH) == empty
@@ -173,6 +183,7 @@ def rounded_session(session):
                 workload=c.workload,
                 metrics=rounded(c.metrics),
                 relative=rounded(c.relative),
+                launches=c.launches,
             )
             for key, c in session.cases.items()
         },

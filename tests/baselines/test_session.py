@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from pytest_llmbench.baselines.session import baseline_session
 from pytest_llmbench.domain.record import Readings
+from tests.verdict.facts import make_round
 
 from .facts import ENVIRONMENT, READINGS, make_case_record, make_variant_record
 
@@ -34,6 +37,16 @@ def test_ratios_are_kept_with_their_reference_and_the_machine_s_pace():
     session = baseline_session("now", ENVIRONMENT, [], [record], reference="ref", readings=READINGS)
     assert session.cases["tasks/base-sum-n8-t0"].relative == {"itl_s": 1.5, "ttft_s": 2.0}
     assert (session.reference, session.readings) == ("ref", READINGS)
+
+
+def test_how_many_launches_the_numbers_are_of_is_kept():
+    record = make_case_record(metrics={"itl_s": 0.003})
+    fresh = [make_round(launch=launch) for launch in (0, 0, 1, 4)]
+    several = structs.replace(record, rounds=tuple(fresh))
+    ratios = make_case_record(metrics={"itl_s": 0.003}, relative={"itl_s": 1.5}).relative
+    two_in_turns = structs.replace(several, relative=ratios)
+    for given, launches in ((record, 1), (several, 3), (two_in_turns, 2)):
+        assert kept([], [given]).cases["tasks/base-sum-n8-t0"].launches == launches
 
 
 def test_a_value_that_is_not_finite_is_left_out():

@@ -7,10 +7,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import ours
 import pytest
 import replay
 from replay import Draw, PerCell, draws, rules
-from sessions import Cell, Plant, Session, recordings, slowed
+from sessions import Cell, Plant, Session, recordings, slowed, together
 
 from tests.benchmarks.launches import FIELDS, PROMPTS, VARIANTS, launch
 
@@ -101,6 +102,28 @@ def test_no_session_is_drawn_twice_and_all_are_there() -> None:
 def test_every_variant_and_prompt_is_a_victim_in_turn() -> None:
     victims = {(draw.variant, draw.prompt) for draw in drawn(count=100)}
     assert victims == {(variant, prompt) for variant in VARIANTS for prompt in PROMPTS}
+
+
+def test_several_recorded_sessions_are_the_launches_of_one() -> None:
+    for draw in draws("quiet", LAUNCHES, count=5, baseline=2, seed=0, launches=2):
+        assert (len(draw.baseline), len(draw.fresh)) == (2, 2)
+        columns = [
+            session.figures["small", "long", "itl_s"] for session in (*draw.baseline, draw.now)
+        ]
+        recorded = {s.figures["small", "long", "itl_s"] for s in LAUNCHES if s not in draw.fresh}
+        assert {half for column in columns for half in (column[:8], column[8:])} == recorded
+        assert draw.now.figures["small", "long", "launch"] == (0,) * 8 + (1,) * 8
+    with pytest.raises(ValueError, match="8 sessions are recorded, 9 are needed"):
+        draws("quiet", LAUNCHES, count=1, baseline=2, seed=0, launches=3)
+
+
+def test_the_judge_sees_the_launches_of_a_session_and_numbers_fresh_ones_on() -> None:
+    steal = {(v, p, "steal_share"): (0.0,) * 8 for v in VARIANTS for p in PROMPTS}
+    whole = [Session(figures={**each.figures, **steal}) for each in LAUNCHES[:3]]
+    rounds = ours._all_rounds(("small", "long"), [together(whole[:2]), whole[2]])
+    assert [entry.launch for entry in rounds] == [0] * 8 + [1] * 8 + [2] * 8
+    gap = rounds[16].trace.stamps_ns[1] - rounds[16].trace.stamps_ns[0]
+    assert gap == pytest.approx(LAUNCHES[2].figures["small", "long", "itl_s"][0] * 1e9, abs=1)
 
 
 def test_too_few_sessions_are_said_with_what_to_type() -> None:
@@ -241,6 +264,7 @@ def test_the_number_of_processes_changes_nothing_and_few_draws_are_slowed(tmp_pa
     write(tmp_path, "quiet", *lines)
     parser = argparse.ArgumentParser()
     replay.add_options(parser, count=6, planted=2)
+    replay.add_launches(parser)
     found = []
     for jobs in (1, 2, 9):
         asked = parser.parse_args(
@@ -262,6 +286,7 @@ def test_a_condition_with_too_few_sessions_is_left_out(
     write(tmp_path, "bursty", *[LINE] * 2)
     parser = argparse.ArgumentParser()
     replay.add_options(parser, count=2, planted=2)
+    replay.add_launches(parser)
     asked = parser.parse_args(["--recordings", str(tmp_path), "--baseline", "2", "--jobs", "1"])
     found = list(replay.replayed(asked, rules(["asv"]), (0.0,)))
     assert [each[:2] for each in found] == [("quiet", 3)]

@@ -9,7 +9,7 @@ from pytest_llmbench.verdict.panel import Panel
 ASSUMED = 0.02
 
 
-def make_panel(now, past, *, errors=None, assumed=ASSUMED, others=(), lasting=False):
+def make_panel(now, past, *, errors=None, assumed=ASSUMED, others=(), lasting=False, before=1):
     now = np.atleast_2d(np.array(now, dtype=float))
     cases = now.shape[1]
     return Panel(
@@ -20,4 +20,5 @@ def make_panel(now, past, *, errors=None, assumed=ASSUMED, others=(), lasting=Fa
         assumed=assumed,
         others=others,
         lasting=lasting,
+        launches_before=before,
     )

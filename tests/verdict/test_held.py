@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.verdict.held import (
@@ -88,6 +89,43 @@ def test_another_machine_leaves_the_ratio_and_less_is_known_of_it():
     assert found.ground == "ratio"
     expected = math.hypot(RATIO_NOISE, FOREIGN_NOISE) * math.sqrt(2)
     assert found.evidence.error == pytest.approx(expected)
+
+
+def kept_of(launches, record):
+    session = make_session(itl_s=0.03, relative=record, reference="ref" if record else None)
+    cases = {key: structs.replace(c, launches=launches) for key, c in session.cases.items()}
+    return structs.replace(session, cases=cases)
+
+
+@pytest.mark.parametrize("launches", [1, 4])
+def test_a_ratio_of_several_launches_is_surer(launches):
+    ratio = held(measured(0.03, 2.0), kept_of(launches, {"itl_s": 2.0}))
+    assert ratio.ground == "ratio"
+    assert ratio.evidence.error == pytest.approx(RATIO_NOISE * math.sqrt(1 + 1 / launches))
+    own = [held(make_record(itl_s=0.03), kept_of(n, {})) for n in (1, launches)]
+    assert own[0].evidence == own[1].evidence, "a slow hour is the same for all of them"
+
+
+def test_what_another_machine_s_launches_share_does_not_average_out():
+    there = [
+        structs.replace(kept_of(launches, {"itl_s": 2.0}), environment=ELSEWHERE)
+        for launches in (1, 4)
+    ]
+    one, four = (held(measured(0.03, 2.0), session) for session in there)
+    assert one.evidence == four.evidence
+
+
+@pytest.mark.parametrize("launches", [1, 9])
+@pytest.mark.parametrize("restless", [RESTLESS, STEADY])
+def test_the_number_of_launches_does_not_say_which_ground_decides(launches, restless):
+    sessions = [kept(0.03 * t, 2.0 * t**0.8) for t in restless]
+    sessions = [
+        structs.replace(
+            s, cases={key: structs.replace(c, launches=launches) for key, c in s.cases.items()}
+        )
+        for s in sessions
+    ]
+    assert held(measured(0.03, 2.0), *sessions).ground == "ratio"
 
 
 def test_another_machine_without_a_ratio_leaves_nothing():

@@ -56,6 +56,24 @@ def test_launches_and_sessions_by_hand(launches, sessions):
     assert found.freedom == pytest.approx(freedom)
 
 
+@pytest.mark.parametrize("launches", [1, 3])
+def test_a_session_of_several_launches_is_known_better_and_shows_less_than_one_of_them(launches):
+    now, past = [0.3], [[0.0], [0.1], [0.2]]
+    seen = np.var([0.0, 0.1, 0.2], ddof=1) * launches
+    variance = (ASSUMED**2 * ASSUMED_FREEDOM + seen * 2) / (ASSUMED_FREEDOM + 2)
+    found = make_panel(now, past, before=launches).of_case("c0")
+    assert found.change == pytest.approx(0.2)
+    assert found.error == pytest.approx(math.sqrt(variance * (1 + of_middle(3) / launches)))
+
+
+def test_what_a_case_has_of_its_own_is_a_launch_s_too():
+    past = np.random.default_rng(0).normal(0, 0.1, (5, 8))
+    one, three = (make_panel([0.0] * 8, past, assumed=0.0, before=n) for n in (1, 3))
+    wider = math.sqrt(3 * (1 + of_middle(5) / 3) / (1 + of_middle(5)))
+    assert three.of_case("c0").error == pytest.approx(one.of_case("c0").error * wider)
+    assert three.of_all().error == pytest.approx(one.of_all().error * wider)
+
+
 def test_sessions_that_show_more_than_is_assumed_count():
     found = make_panel([0.1], [[0.0], [0.2]]).of_case("c0")
     variance = (ASSUMED_FREEDOM * ASSUMED**2 + 0.02) / (ASSUMED_FREEDOM + 1)

@@ -36,8 +36,9 @@ def column(grid):
     return np.exp(grid[:, 0]).tolist()
 
 
-def kept(variant, value=None, **relative):
+def kept(variant, value=None, launches=1, **relative):
     return BaselineCase(
+        launches=launches,
         variant=variant,
         workload={},
         metrics={} if value is None else {"itl_s": value},
@@ -92,6 +93,40 @@ def test_ratios_are_of_sessions_with_the_same_reference_and_both_models():
         make_session(itl_s=0.5),
     )
     assert column(past.relative(ITL, "base", "ref", (KEY,), KNOWN)) == pytest.approx([1.5, 1.5])
+
+
+def test_how_many_launches_a_session_with_ratios_stands_for():
+    def session(*launches, **more):
+        cases = {f"{KEY}{n}": kept("base", launches=c, itl_s=1.5) for n, c in enumerate(launches)}
+        return session_of(cases, facts={"base": make_facts(), "ref": make_facts()}, **more)
+
+    keys = tuple(f"{KEY}{number}" for number in range(3))
+    past = make_past(
+        session(7, 1, 7, reference="ref"),  # two cases were launched again, on suspicion
+        session(3, 3, 3, reference="ref"),
+        session(5, 5, 5, reference="base"),
+        cases=(),
+    )
+    assert past.launches(ITL, "base", "ref", keys, KNOWN) == pytest.approx(2 / (1 + 1 / 3))
+    assert past.launches(CATALOGUE["ttft_s"], "base", "ref", keys, KNOWN) == 1
+    assert past.launches(ITL, "base", "ref", keys[2:], KNOWN) == pytest.approx(2 / (1 / 7 + 1 / 3))
+
+
+def test_other_variants_ratios_are_as_far_apart_as_launches():
+    def spread(launches):
+        sessions = [
+            session_of(
+                {KEY: kept("base", launches=launches, itl_s=value)},
+                reference="ref",
+                facts={"base": make_facts(), "ref": make_facts()},
+            )
+            for value in (1.5, 1.6, 1.7)
+        ]
+        (found,) = make_past(*sessions, cases=()).others(ITL, "another", to="ref")
+        return found
+
+    assert spread(3).variance == pytest.approx(3 * spread(1).variance)
+    assert spread(3).freedom == spread(1).freedom == 2
 
 
 def test_a_variant_that_is_not_loaded_has_no_past():

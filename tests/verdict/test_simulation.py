@@ -95,6 +95,19 @@ def test_unchanged_code_is_mostly_ok(sessions):
     assert said.count(VerdictKind.OK) > (1 - SUSPICIOUS) * len(said)
 
 
+def test_sessions_of_several_launches_do_not_make_one_launch_look_surer():
+    """Six launches in each of the baseline's, one now; more restless than ratios are assumed."""
+    generator = np.random.default_rng(16)
+    noise, suspected = 5 * RATIO_NOISE, {1.0: 0, 6.0: 0}
+    for _ in range(TRIALS):
+        launches = simulated(generator, sessions=30, noise=noise, assumed=RATIO_NOISE)[0]
+        sessions = launches.past.reshape(5, 6, CASES).mean(axis=1)
+        for before in suspected:
+            panel = replace(launches, past=sessions, others=(), launches_before=before)
+            suspected[before] += panel.of_all().p_worse(0.0) <= SUSPICIOUS
+    assert suspected[6.0] <= at_most(1.5 * SUSPICIOUS, TRIALS) < suspected[1.0]
+
+
 def evidence_on(panel, key):
     return panel.of_case(key) if key else panel.of_all()
 
