@@ -1,6 +1,6 @@
 """How often each rule cries wolf on unchanged code, and how often it finds a planted slowdown.
 
-    python benchmarks/verdicts/table.py [--rule benchstat --rule ours] [--markdown]
+    python benchmarks/verdicts/table.py [--rule benchstat --rule ours] [--markdown | --page]
 
 Sessions are those of recordings/; see replay.py for how they are drawn and slowed.
 """
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from replay import PerCell, Rates, Rule, add_launches, add_options, replayed, rules
+from replay import OURS, PerCell, Rates, Rule, add_launches, add_options, replayed, rules
 
 SLOWDOWNS = (0.0, 0.03, 0.05, 0.1, 0.2)
 LARGE = 120
@@ -76,6 +76,37 @@ def blocks(judges: Mapping[str, Rule], rates: ByRule) -> Iterator[Block]:
         yield Block(title, headings, tuple(rows))
 
 
+def of_page(found: Mapping[str, ByRule], names: Sequence[str]) -> Iterator[Block]:
+    """Yield the two tables of docs/verdicts.md, of all conditions together."""
+    yield Block(
+        "Accuse unchanged code",
+        ("rule", *(f"{condition}: accuses unchanged code" for condition in found)),
+        tuple(
+            (_named(name), *(_shown(rates[name, 0.0], "any") for rates in found.values()))
+            for name in names
+        ),
+    )
+    slower = [share for share in SLOWDOWNS if share]
+    yield Block(
+        "Find a slowdown",
+        ("rule", "condition", "others accused", *(f"+{100 * share:.0f} %" for share in slower)),
+        tuple(
+            (
+                _named(name),
+                condition,
+                f"{100 * max(rates[name, share].others for share in slower):.1f} %",
+                *(f"{100 * rates[name, share].detected:.1f} %" for share in slower),
+            )
+            for condition, rates in found.items()
+            for name in names
+        ),
+    )
+
+
+def _named(rule: str) -> str:
+    return f"**{rule}**" if rule == OURS else rule
+
+
 def _alarms(name: str, rule: Rule, rates: Rates) -> tuple[str, ...]:
     low, high = wilson(rates.any, rates.draws)
     large = [scaled(rate, rates.cells) for rate in (rates.any, low, high)]
@@ -117,11 +148,16 @@ def as_markdown(block: Block) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--markdown", action="store_true", help="tables of a Markdown page")
+    parser.add_argument("--page", action="store_true", help="the two tables of docs/verdicts.md")
     add_options(parser, count=400, planted=100)
     add_launches(parser)
     asked = parser.parse_args()
     try:
         judges = rules(asked.rule)
+        if asked.page:
+            found = {name: rates for name, _, rates in replayed(asked, judges, SLOWDOWNS)}
+            print("\n\n".join(as_markdown(block) for block in of_page(found, tuple(judges))))
+            return
         for condition, sessions, rates in replayed(asked, judges, SLOWDOWNS):
             print(f"{'### ' if asked.markdown else ''}{condition.capitalize()}\n")
             print(_drawn(asked, sessions), end="\n\n")

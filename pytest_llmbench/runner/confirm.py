@@ -43,9 +43,13 @@ times more to say so."""
 MOST_CASES: Final = 24
 """Cases of a variant that a fresh launch measures where the variant as a whole is suspected."""
 
-LEAST_BUDGET_S: Final = 60.0
-"""Seconds that confirming may take in any session; in a longer one as long as all the rest took.
-Then what is suspected is not launched again; it is judged on what there is."""
+LEAST_BUDGET_S: Final = 300.0
+"""Seconds that confirming may take in any session. Then what is suspected is not launched again; it
+is judged on what there is."""
+
+TIMES_THE_REST: Final = 2.0
+"""In a longer session it may take so many times as long as all the rest took. Few sessions come to
+it: those in which something looks slower and stays open."""
 
 CERTAIN: Final = 0.01
 """Evidence so many times as strong as a verdict needs: after one fresh launch more of them could
@@ -171,9 +175,9 @@ class Confirming:
 
     @property
     def _spent(self) -> bool:
-        """Whether confirming took its share of the session."""
+        """Whether confirming took all the time that it may take."""
         measuring_s = self._clock() - self._began - self._spent_s
-        return self._spent_s >= max(self._least_s, measuring_s)
+        return self._spent_s >= max(self._least_s, TIMES_THE_REST * measuring_s)
 
     def _some_cases(self, name: str, beside: str | None) -> list[Case]:
         """Return cases of a variant that were measured, evenly spread over all of them.

@@ -128,9 +128,23 @@ def _block(
         ("chance", f"{_chance(result.p)} (a verdict needs {_chance(result.alpha)})"),
         ("tolerance", f"{_accepted(metric, result)} ({origin})"),
         ("detectable", f"{format_percent(result.detectable)} and more"),
+        *_alone(held),
         *_reference(held),
         *(differs or (("changed", "nothing recorded"),)),
     )
+
+
+def _alone(held: Held) -> tuple[tuple[str, str], ...]:
+    """Return what the two of a ratio did by themselves, which the machine moves too."""
+    if held.own is None:
+        return ()
+    mine, other = (_became(change) for change in held.own)
+    return (("alone", f"{mine} by its own times, {held.to} {other}"),)
+
+
+def _became(change: float) -> str:
+    share = format_percent(abs(math.expm1(change)))
+    return "as it was" if share == _NOTHING else f"{share} {'slower' if change > 0 else 'faster'}"
 
 
 def _reference(held: Held) -> tuple[tuple[str, str], ...]:
@@ -138,7 +152,7 @@ def _reference(held: Held) -> tuple[tuple[str, str], ...]:
     if held.moved is None:
         return ()
     name, change = held.moved
-    became = f"{format_percent(abs(math.expm1(change)))} {'slower' if change > 0 else 'faster'}"
+    became = _became(change)
     who = name if held.aside is None else f"{name} or the machine"
     return (("reference", f"{who} became {became}, by its own times: the ratio is not asked"),)
 

@@ -48,6 +48,7 @@ class Held:
         cases: how many cases it is about.
         moved: the reference and its own change for the worse, where the ratio would have decided
             but the reference is what changed.
+        own: of a ratio that changed, what the variant and the reference did by their own times.
         aside: what the ratio shows, where something besides the reference may have changed.
     """
 
@@ -58,6 +59,7 @@ class Held:
     launches: int
     cases: int
     moved: tuple[str, float] | None = None
+    own: tuple[float, float] | None = None
     aside: Evidence | None = None
 
 

@@ -73,7 +73,7 @@ def held_of_case(metric: Metric, record: CaseRecord, context: Context) -> Held |
         other = _moved(metric, held, grounds, asked, context)
         if other is not None:
             return _instead(held, grounds.own(case.key), other, context)
-    return held
+    return _told_of(held, *_own_times(metric, held, grounds, case, context))
 
 
 def held_of_variant(metric: Metric, variant: str, context: Context) -> Held | None:
@@ -85,7 +85,9 @@ def held_of_variant(metric: Metric, variant: str, context: Context) -> Held | No
     if held is None or held.ground != "ratio" or _is_still(held.evidence):
         return held
     other = _moved(metric, held, grounds, None, context)
-    return held if other is None else _instead(held, grounds.own(), other, context)
+    if other is not None:
+        return _instead(held, grounds.own(), other, context)
+    return _told_of(held, *_own_times(metric, held, grounds, None, context))
 
 
 def companion(metric: Metric, context: Context) -> str | None:
@@ -140,16 +142,28 @@ def _moved(
         case: one of it; ``None`` looks at all together.
         context: the session.
     """
+    mine, other = _own_times(metric, held, grounds, case, context)
+    others = _ratios(metric, grounds.variant, case, context)
+    return other if has_moved(held.evidence, mine, other, others) else None
+
+
+def _own_times(
+    metric: Metric, held: Held, grounds: Grounds, case: Case | None, context: Context
+) -> tuple[Held | None, Held | None]:
+    """Return the variant and the reference by their own pasts, as far as there are any."""
     assert held.to is not None, "it is a ratio"
     reference = context.grounds(metric, held.to)
-    key, its = None, None
-    if case is not None:
-        key, its = case.key, msgspec.structs.replace(case, variant=held.to).key
-        if not reference.has(its):
-            return None
-    other = reference.own(its)
-    others = _ratios(metric, grounds.variant, case, context)
-    return other if has_moved(held.evidence, grounds.own(key), other, others) else None
+    if case is None:
+        return grounds.own(), reference.own()
+    its = msgspec.structs.replace(case, variant=held.to).key
+    return grounds.own(case.key), reference.own(its) if reference.has(its) else None
+
+
+def _told_of(held: Held, mine: Held | None, other: Held | None) -> Held:
+    """Return *held*, with what both did by their own times."""
+    if mine is None or other is None:
+        return held
+    return dataclasses.replace(held, own=(mine.evidence.change, other.evidence.change))
 
 
 def _instead(held: Held, own: Held | None, other: Held, context: Context) -> Held:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import table
 from replay import PerCell, Rates
-from table import Block, as_markdown, as_text, blocks, scaled, wilson
+from table import Block, as_markdown, as_text, blocks, of_page, scaled, wilson
 
 from tests.benchmarks.launches import FIELDS
 from tests.support import ROOT
@@ -67,6 +67,22 @@ def test_the_tables_of_a_condition() -> None:
     assert detected.rows[0][1] == "50.0 % (45.1–54.9)"
     assert found.rows[0][1].startswith("25.0 %")
     assert others.rows[0][5] == "0.0 % (0.0–1.0)"
+
+
+def test_the_tables_of_the_page_are_of_all_conditions() -> None:
+    found = {
+        condition: {("ours", at): some(any=wolf, others=at / 10) for at in table.SLOWDOWNS}
+        for condition, wolf in (("quiet", 0.0), ("bursty", 1.0))
+    }
+    wolf, slow = of_page(found, ["ours"])
+    assert wolf.headings[1:] == ("quiet: accuses unchanged code", "bursty: accuses unchanged code")
+    assert wolf.rows == (("**ours**", "0.0 % (0.0–1.0)", "100.0 % (99.0–100.0)"),)
+    assert slow.headings[3:] == ("+3 %", "+5 %", "+10 %", "+20 %")
+    detected = ("50.0 %",) * 4
+    assert slow.rows == (
+        ("**ours**", "quiet", "2.0 %", *detected),
+        ("**ours**", "bursty", "2.0 %", *detected),
+    )
 
 
 def test_text_is_aligned() -> None:

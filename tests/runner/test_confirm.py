@@ -18,6 +18,7 @@ from pytest_llmbench.runner.confirm import (
     LAUNCHES_OF_VARIANT,
     LEAST_BUDGET_S,
     MOST_CASES,
+    TIMES_THE_REST,
     Confirming,
     is_certain,
     is_slow,
@@ -226,12 +227,12 @@ def test_after_the_budget_nothing_is_launched_any_more() -> None:
     assert confirm.variant("v") == (SLOW,)
 
 
-def test_a_long_session_is_confirmed_as_long_as_all_the_rest_took() -> None:
+def test_a_long_session_is_confirmed_twice_as_long_as_all_the_rest_took() -> None:
     confirm, bench, _, clock = slow_confirming(LEAST_BUDGET_S)
-    clock.measuring_s = LEAST_BUDGET_S * 2
+    clock.measuring_s = LEAST_BUDGET_S * 2 / TIMES_THE_REST
     confirm.case(CASE)
     assert len(bench.looks) == 2
-    clock.measuring_s = LEAST_BUDGET_S * 3
+    clock.measuring_s = LEAST_BUDGET_S * 3 / TIMES_THE_REST
     confirm.case(make_case(prompt="late"))
     assert len(bench.looks) == 3
 

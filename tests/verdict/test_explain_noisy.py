@@ -31,6 +31,7 @@ def said(
     sessions=3,
     baseline="main",
     changed=(),
+    own=None,
 ):
     held = Held(
         evidence=Evidence(change=change, error=error, freedom=8.0),
@@ -39,6 +40,7 @@ def said(
         sessions=sessions,
         launches=launches,
         cases=cases,
+        own=own,
     )
     result = compare_noisy(metric, held, now, share=0.01, amount=0.0, alpha=0.001)
     return noisy_verdict(metric, result, "default", changed, baseline)
@@ -70,6 +72,19 @@ def test_a_regression_in_full():
         ("detectable", "10.5 % and more"),
         ("changed", "torch 2.12 -> 2.13"),
     )
+
+
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [
+        ((SLOWER, 0.0), "25 % slower by its own times, ref as it was"),
+        ((0.0, -SLOWER), "as it was by its own times, ref 20 % faster"),
+    ],
+)
+def test_a_ratio_says_what_both_did_alone(own, told):
+    verdict = said(SLOWER, ground="ratio", to="ref", own=own)
+    assert dict(verdict.block)["alone"] == told
+    assert "alone" not in dict(said(SLOWER, ground="ratio", to="ref").block)
 
 
 def test_a_regression_of_a_rate_of_a_whole_variant():

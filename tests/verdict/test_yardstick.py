@@ -128,6 +128,17 @@ def test_so_it_is_on_a_restless_machine(seed):
     assert found["ref"] is not REGRESSED, "its own times can't tell"
 
 
+def test_what_fails_by_a_ratio_says_what_both_did_alone():
+    context = session(TWO, seed=1, machine=0.02, faster=0.9, base=1.2)
+    mine, reference = held_of_variant(ITL, "base", context).own
+    assert mine == pytest.approx(np.log(1.2 / 0.9), abs=0.06)
+    assert mine - reference == pytest.approx(np.log(1.2), abs=0.02)
+    case = next(r for r in context.records.values() if r.case.variant == "base")
+    mine, reference = held_of_case(ITL, case, context).own
+    assert mine - reference == pytest.approx(np.log(1.2), abs=0.02)
+    assert held_of_variant(ITL, "base", session(TWO, seed=1)).own is None, "nothing changed"
+
+
 @pytest.mark.parametrize("names", [TWO, THREE])
 def test_so_it_is_on_a_machine_that_became_faster_than_it_ever_was(names):
     """Both moved far, the reference farther: that does not make it the one that changed."""
