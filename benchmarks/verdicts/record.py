@@ -32,8 +32,8 @@ from pytest_llmbench.probes.calibration import read_calibration  # noqa: E402
 from pytest_llmbench.worker import Worker, WorkerPool  # noqa: E402
 from pytest_llmbench.worker.messages import Generated  # noqa: E402
 
-PROMPTS = {f"words-{count}": WORDS * count for count in (1, 2, 3, 4, 5, 6, 7, 8)}
-ROUNDS = {"quiet": 10, "bursty": 10, "contended": 6}
+PROMPTS = {f"words-{count}": " ".join((WORDS * 6).split()[:count]) for count in range(6, 78, 6)}
+ROUNDS = 5
 SHAPE = {"hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 10}
 """Of a model with 36 million random parameters, at four bytes larger than the caches."""
 
@@ -43,7 +43,7 @@ FIELDS = (
 )  # fmt: skip
 
 
-def variants(model: Path) -> dict[str, tuple[str, dict[str, object], int]]:
+def variants(model: Path, threads: int) -> dict[str, tuple[str, dict[str, object], int]]:
     """Return the engine, its keys and the number of tokens of each variant."""
     f16 = gguf_of(model)
     q8 = model.with_name("q8_0.gguf")
@@ -51,23 +51,24 @@ def variants(model: Path) -> dict[str, tuple[str, dict[str, object], int]]:
         from gguf_forms import quantize
 
         quantize(f16, q8, "LLAMA_FTYPE_MOSTLY_Q8_0")
-    local = {"model": str(model), "device": "cpu"}
+    torch = {"device": "cpu", "dtype": "float32", "threads": threads}
+    llama = {"threads": threads, "context": 512}
     return {
-        "transformers-f32": ("transformers", {**local, "dtype": "float32"}, 12),
-        "llamacpp-f16": ("llama-cpp", {"model": str(f16), "threads": 2, "context": 512}, 48),
-        "llamacpp-q8_0": ("llama-cpp", {"model": str(q8), "threads": 2, "context": 512}, 64),
+        "transformers-f32": ("transformers", {"model": str(model), **torch}, 8),
+        "llamacpp-f16": ("llama-cpp", {"model": str(f16), **llama}, 24),
+        "llamacpp-q8_0": ("llama-cpp", {"model": str(q8), **llama}, 32),
     }
 
 
-def record(model: Path, condition: str) -> dict[str, object]:
+def record(model: Path, threads: int) -> dict[str, object]:
     """Return one session: figures of every round by variant and prompt."""
     pool, workers, tokens = WorkerPool(), {}, {}
-    for name, (engine, options, count) in variants(model).items():
+    for name, (engine, options, count) in variants(model, threads).items():
         workers[name], tokens[name] = opened(pool, name, engine, options), count
     began = time.monotonic()
     rounds: dict[str, dict[str, list[list[float]]]] = {name: {} for name in workers}
     for prompt, text in PROMPTS.items():
-        for number in range(-1, ROUNDS[condition]):
+        for number in range(-1, ROUNDS):
             pool.rest()
             memory_s = read_calibration()
             for name in random.sample(list(workers), len(workers)):
@@ -118,6 +119,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("asked", nargs="+", help="condition and number of sessions, in turns")
     parser.add_argument("--out", type=Path, default=HERE / "recordings")
+    parser.add_argument("--threads", type=int, default=1, help="of each variant (1)")
     parser.add_argument("--model", type=Path, help="a folder that keeps the model for next time")
     asked = parser.parse_args()
     folder = asked.model or Path(tempfile.mkdtemp())
@@ -129,7 +131,7 @@ def main() -> None:
         for _ in range(int(count)):
             with neighbour(condition):
                 began = time.monotonic()
-                session = record(model, condition)
+                session = record(model, asked.threads)
             with (asked.out / f"{condition}.jsonl").open("a") as file:
                 file.write(json.dumps(session) + "\n")
             print(condition, f"{time.monotonic() - began:.0f} s", flush=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Final
 
@@ -128,31 +127,34 @@ def _block(
         ("chance", f"{_chance(result.p)} (a verdict needs {_chance(result.alpha)})"),
         ("tolerance", f"{_accepted(metric, result)} ({origin})"),
         ("detectable", f"{format_percent(result.detectable)} and more"),
-        *_alone(held),
-        *_reference(held),
+        *_alone(metric, held),
+        *_reference(metric, held),
         *(differs or (("changed", "nothing recorded"),)),
     )
 
 
-def _alone(held: Held) -> tuple[tuple[str, str], ...]:
+def _alone(metric: Metric, held: Held) -> tuple[tuple[str, str], ...]:
     """Return what the two of a ratio did by themselves, which the machine moves too."""
-    if held.own is None:
+    if held.alone is None:
         return ()
-    mine, other = (_became(change) for change in held.own)
+    mine, other = (_became(metric, evidence) for evidence in held.alone)
     return (("alone", f"{mine} by its own times, {held.to} {other}"),)
 
 
-def _became(change: float) -> str:
-    share = format_percent(abs(math.expm1(change)))
-    return "as it was" if share == _NOTHING else f"{share} {'slower' if change > 0 else 'faster'}"
+def _became(metric: Metric, evidence: Evidence) -> str:
+    """Return ``8 % slower (±2 %)``: the change with its standard error."""
+    share = worsening_share(evidence.change, better=metric.better)
+    by, error = format_percent(abs(share)), format_percent(evidence.error)
+    how = "as it was" if by == _NOTHING else f"{by} {'slower' if share > 0 else 'faster'}"
+    return f"{how} (±{error})"
 
 
-def _reference(held: Held) -> tuple[tuple[str, str], ...]:
+def _reference(metric: Metric, held: Held) -> tuple[tuple[str, str], ...]:
     """Return why its ratio does not decide, where it is the reference that changed."""
     if held.moved is None:
         return ()
-    name, change = held.moved
-    became = _became(change)
+    name, evidence = held.moved
+    became = _became(metric, evidence)
     who = name if held.aside is None else f"{name} or the machine"
     return (("reference", f"{who} became {became}, by its own times: the ratio is not asked"),)
 

@@ -46,9 +46,9 @@ class Held:
         sessions: of the baseline, that were compared with.
         launches: of this session.
         cases: how many cases it is about.
-        moved: the reference and its own change for the worse, where the ratio would have decided
+        moved: the reference and what it did by its own times, where the ratio would have decided
             but the reference is what changed.
-        own: of a ratio that changed, what the variant and the reference did by their own times.
+        alone: of a ratio that changed, what the variant and the other did by their own times.
         aside: what the ratio shows, where something besides the reference may have changed.
     """
 
@@ -58,8 +58,8 @@ class Held:
     sessions: int
     launches: int
     cases: int
-    moved: tuple[str, float] | None = None
-    own: tuple[float, float] | None = None
+    moved: tuple[str, Evidence] | None = None
+    alone: tuple[Evidence, Evidence] | None = None
     aside: Evidence | None = None
 
 
@@ -193,12 +193,9 @@ class Grounds:
             launches_before=self._launches_before(to),
         )
 
-    def _foreign(self, to: str) -> bool:
-        return not self._side_by_side and self._past.foreign(self.variant, to, self._known)
-
     def _launches_before(self, to: str | None) -> float:
-        if to is None or self._side_by_side or self._foreign(to):
-            return 1.0  # another machine differs by what all of its launches share
+        if to is None or self._side_by_side:
+            return 1.0
         return self._past.launches(self._metric, self.variant, to, self._keys, self._known)
 
     def _now(self, key: str, to: str | None) -> tuple[dict[int, float], float]:
@@ -223,7 +220,8 @@ class Grounds:
         self, past: Grid, columns: Sequence[tuple[dict[int, float], float]], to: str | None
     ) -> float:
         if to is not None:
-            return math.hypot(RATIO_NOISE, FOREIGN_NOISE if self._foreign(to) else 0.0)
+            foreign = not self._side_by_side and self._past.foreign(self.variant, to, self._known)
+            return math.hypot(RATIO_NOISE, FOREIGN_NOISE if foreign else 0.0)
         logs = [v for column, _ in columns for v in column.values() if math.isfinite(v)]
         typical = math.exp(float(np.median(logs))) if logs else math.inf
         return assumed_noise(self._metric, typical, len(past))

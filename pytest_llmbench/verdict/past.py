@@ -76,16 +76,28 @@ class Past:
         """Return how many launches a session of :meth:`relative` stands for.
 
         It is the harmonic mean over the sessions, of each one's least: where a few cases were
-        launched again, all of them stand for no more than the others.
+        launched again, all of them stand for no more than the others. It is 1 where a session is
+        another machine's: by what machines differ, all launches of a session do.
         """
         rows = self._in_turns(variant, to, known)
         asked = (rows, metric.name, keys)
         if asked not in self._launches:
-            cells = [[self._sessions[row].cases.get(key) for key in keys] for row in rows]
-            counts = [[c.launches for c in row if c and metric.name in c.relative] for row in cells]
+            here = all(self._sessions[row].environment.identity == self._machine for row in rows)
+            counts = [self._launches_of(self._sessions[row], metric, keys) for row in rows]
             least = [min(row) for row in counts if row]
-            self._launches[asked] = harmonic_mean(least) if least else 1.0
+            self._launches[asked] = harmonic_mean(least) if least and here else 1.0
         return self._launches[asked]
+
+    def _launches_of(
+        self, session: BaselineSession, metric: Metric, keys: tuple[str, ...]
+    ) -> list[int]:
+        """Return how many launches each of the ratios is of that are compared with."""
+        found = [(key, session.cases.get(key)) for key in keys]
+        return [
+            case.launches
+            for key, case in found
+            if case and math.isfinite(self._cell(key, case, metric, relative=True))
+        ]
 
     def _in_turns(self, variant: str, to: str, known: Identities) -> tuple[int, ...]:
         """Return the numbers of the sessions in which both models were as they are now."""

@@ -56,6 +56,9 @@ SHARED: Final = 0.5
 _CAUCHY: Final = 1.0
 """Degrees of freedom of Student's t with which a machine's times are taken to move."""
 
+_Times = tuple[Held | None, Held | None]
+"""What a variant and the reference show by their own times."""
+
 _STILL: Final = 1.5
 """Standard errors: what changed by less may not have changed at all."""
 
@@ -67,13 +70,15 @@ def held_of_case(metric: Metric, record: CaseRecord, context: Context) -> Held |
     held = grounds.of_case(case.key)
     if held is None or held.ground != "ratio" or _is_still(held.evidence):
         return held
+    times = _own_times(metric, held, grounds, case, context)
+    if _moved(metric, held, times, context, variant=case.variant, case=case):
+        return _instead(held, times, context)
     whole = grounds.beside()
-    alike = whole is not None and _is_alike(held.evidence, whole.evidence)
-    for asked in (case, None) if alike else (case,):
-        other = _moved(metric, held, grounds, asked, context)
-        if other is not None:
-            return _instead(held, grounds.own(case.key), other, context)
-    return _told_of(held, *_own_times(metric, held, grounds, case, context))
+    if whole is not None and _is_alike(held.evidence, whole.evidence):
+        of_all = _own_times(metric, held, grounds, None, context)
+        if _moved(metric, held, of_all, context, variant=case.variant):
+            return _instead(held, (times[0], of_all[1]), context)
+    return _told_of(held, times)
 
 
 def held_of_variant(metric: Metric, variant: str, context: Context) -> Held | None:
@@ -84,10 +89,10 @@ def held_of_variant(metric: Metric, variant: str, context: Context) -> Held | No
         return _by_others(metric, held, context) or held
     if held is None or held.ground != "ratio" or _is_still(held.evidence):
         return held
-    other = _moved(metric, held, grounds, None, context)
-    if other is not None:
-        return _instead(held, grounds.own(), other, context)
-    return _told_of(held, *_own_times(metric, held, grounds, None, context))
+    times = _own_times(metric, held, grounds, None, context)
+    if _moved(metric, held, times, context, variant=variant):
+        return _instead(held, times, context)
+    return _told_of(held, times)
 
 
 def companion(metric: Metric, context: Context) -> str | None:
@@ -127,29 +132,36 @@ def _by_others(metric: Metric, held: Held, context: Context) -> Held | None:
     if not has_moved(ratio.evidence, mine, held, _ratios(metric, name, None, context)):
         return None
     turned = msgspec.structs.replace(ratio.evidence, change=-ratio.evidence.change)
-    return dataclasses.replace(ratio, evidence=turned, to=name)
+    return _told_of(dataclasses.replace(ratio, evidence=turned, to=name), (held, mine))
 
 
 def _moved(
-    metric: Metric, held: Held, grounds: Grounds, case: Case | None, context: Context
-) -> Held | None:
-    """Return the reference by its own past, where it is what changed a ratio.
+    metric: Metric,
+    held: Held,
+    times: _Times,
+    context: Context,
+    *,
+    variant: str,
+    case: Case | None = None,
+) -> bool:
+    """Whether the reference is what changed a ratio.
 
     Args:
         metric: a noisy one.
         held: the ratio.
-        grounds: of the variant.
-        case: one of it; ``None`` looks at all together.
+        times: the variant's and the reference's own.
         context: the session.
+        variant: whose ratio it is.
+        case: which the times are of; ``None`` looks at all together.
     """
-    mine, other = _own_times(metric, held, grounds, case, context)
-    others = _ratios(metric, grounds.variant, case, context)
-    return other if has_moved(held.evidence, mine, other, others) else None
+    if None in times:
+        return False
+    return has_moved(held.evidence, *times, _ratios(metric, variant, case, context))
 
 
 def _own_times(
     metric: Metric, held: Held, grounds: Grounds, case: Case | None, context: Context
-) -> tuple[Held | None, Held | None]:
+) -> _Times:
     """Return the variant and the reference by their own pasts, as far as there are any."""
     assert held.to is not None, "it is a ratio"
     reference = context.grounds(metric, held.to)
@@ -159,25 +171,27 @@ def _own_times(
     return grounds.own(case.key), reference.own(its) if reference.has(its) else None
 
 
-def _told_of(held: Held, mine: Held | None, other: Held | None) -> Held:
-    """Return *held*, with what both did by their own times."""
+def _told_of(held: Held, times: _Times) -> Held:
+    """Return *held*, a ratio, with what the two did by their own times."""
+    mine, other = times
     if mine is None or other is None:
         return held
-    return dataclasses.replace(held, own=(mine.evidence.change, other.evidence.change))
+    return dataclasses.replace(held, alone=(mine.evidence, other.evidence))
 
 
-def _instead(held: Held, own: Held | None, other: Held, context: Context) -> Held:
-    """Return what decides in place of the ratio *held*, which *other*, the reference, changed.
+def _instead(held: Held, times: _Times, context: Context) -> Held:
+    """Return what decides in place of the ratio *held*, which the reference changed.
 
-    *own* is the variant by its own past.
+    *times* are the variant's and the reference's own.
     """
-    if own is None or held.to is None:
+    own, other = times
+    if own is None or other is None or held.to is None:
         return held
-    moved = (held.to, other.evidence.change)
+    moved = (held.to, other.evidence)
     if not _may_be_more(own.evidence, other.evidence, context):
         return dataclasses.replace(own, moved=moved)
     if held.evidence.change <= 0:
-        return held
+        return _told_of(held, times)
     return dataclasses.replace(own, moved=moved, aside=held.evidence)
 
 

@@ -31,7 +31,7 @@ def said(
     sessions=3,
     baseline="main",
     changed=(),
-    own=None,
+    alone=None,
 ):
     held = Held(
         evidence=Evidence(change=change, error=error, freedom=8.0),
@@ -40,7 +40,7 @@ def said(
         sessions=sessions,
         launches=launches,
         cases=cases,
-        own=own,
+        alone=alone,
     )
     result = compare_noisy(metric, held, now, share=0.01, amount=0.0, alpha=0.001)
     return noisy_verdict(metric, result, "default", changed, baseline)
@@ -75,14 +75,16 @@ def test_a_regression_in_full():
 
 
 @pytest.mark.parametrize(
-    ("own", "told"),
+    ("metric", "alone", "told"),
     [
-        ((SLOWER, 0.0), "25 % slower by its own times, ref as it was"),
-        ((0.0, -SLOWER), "as it was by its own times, ref 20 % faster"),
+        (ITL, (SLOWER, 0.0), "25 % slower (±3 %) by its own times, ref as it was (±3 %)"),
+        (ITL, (0.0, -SLOWER), "as it was (±3 %) by its own times, ref 20 % faster (±3 %)"),
+        (TPS, (SLOWER, -SLOWER), "20 % slower (±3 %) by its own times, ref 25 % faster (±3 %)"),
     ],
 )
-def test_a_ratio_says_what_both_did_alone(own, told):
-    verdict = said(SLOWER, ground="ratio", to="ref", own=own)
+def test_a_ratio_says_what_both_did_alone(metric, alone, told):
+    both = tuple(Evidence(change=change, error=0.03, freedom=8.0) for change in alone)
+    verdict = said(SLOWER, metric=metric, ground="ratio", to="ref", alone=both)
     assert dict(verdict.block)["alone"] == told
     assert "alone" not in dict(said(SLOWER, ground="ratio", to="ref").block)
 

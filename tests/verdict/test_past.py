@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from pytest_llmbench.domain.baseline import BaselineCase
 from pytest_llmbench.domain.catalogue import CATALOGUE
@@ -110,6 +111,21 @@ def test_how_many_launches_a_session_with_ratios_stands_for():
     assert past.launches(ITL, "base", "ref", keys, KNOWN) == pytest.approx(2 / (1 + 1 / 3))
     assert past.launches(CATALOGUE["ttft_s"], "base", "ref", keys, KNOWN) == 1
     assert past.launches(ITL, "base", "ref", keys[2:], KNOWN) == pytest.approx(2 / (1 / 7 + 1 / 3))
+    there = make_past(
+        session(3, reference="ref"), session(3, reference="ref", environment=ELSEWHERE)
+    )
+    assert there.launches(ITL, "base", "ref", keys[:1], KNOWN) == 1, "machines differ all along"
+
+
+def test_launches_are_those_of_what_is_compared_with():
+    def session(launches, *, workload):
+        case = structs.replace(kept("base", launches=launches, itl_s=1.5), workload=workload)
+        return session_of({KEY: case}, reference="ref", facts={"base": make_facts()})
+
+    asked = make_case().workload
+    sessions = [session(1, workload={"prompt": "old"}), session(4, workload=asked)]
+    past = make_past(*sessions)
+    assert past.launches(ITL, "base", "ref", (KEY,), KNOWN) == 4
 
 
 def test_other_variants_ratios_are_as_far_apart_as_launches():

@@ -130,13 +130,31 @@ def test_so_it_is_on_a_restless_machine(seed):
 
 def test_what_fails_by_a_ratio_says_what_both_did_alone():
     context = session(TWO, seed=1, machine=0.02, faster=0.9, base=1.2)
-    mine, reference = held_of_variant(ITL, "base", context).own
-    assert mine == pytest.approx(np.log(1.2 / 0.9), abs=0.06)
-    assert mine - reference == pytest.approx(np.log(1.2), abs=0.02)
+    mine, reference = held_of_variant(ITL, "base", context).alone
+    assert mine.change == pytest.approx(np.log(1.2 / 0.9), abs=0.06)
+    assert mine.change - reference.change == pytest.approx(np.log(1.2), abs=0.02)
     case = next(r for r in context.records.values() if r.case.variant == "base")
-    mine, reference = held_of_case(ITL, case, context).own
-    assert mine - reference == pytest.approx(np.log(1.2), abs=0.02)
-    assert held_of_variant(ITL, "base", session(TWO, seed=1)).own is None, "nothing changed"
+    mine, reference = held_of_case(ITL, case, context).alone
+    assert mine.change - reference.change == pytest.approx(np.log(1.2), abs=0.02)
+    assert held_of_variant(ITL, "base", session(TWO, seed=1)).alone is None, "nothing changed"
+
+
+def test_a_reference_that_fails_by_its_companion_s_ratio_says_so_too():
+    context = session(TWO, seed=1, ref=1.15)
+    held = held_of_variant(ITL, "ref", context)
+    mine, other = held.alone
+    assert held.to == "base"
+    assert mine.change == pytest.approx(np.log(1.15), abs=0.04)
+    assert other.change == pytest.approx(0.0, abs=0.04)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_machine_that_reads_faster_may_hide_who_became_slower(seed):
+    """As much faster as the variant became slower: its own times are as they were."""
+    context = session(TWO, seed=seed, faster=1.15, reads=1 / 1.15, base=1.15)
+    assert kinds(context)["base"] is INCONCLUSIVE
+    unread = session(TWO, seed=seed, faster=1.15, base=1.15)
+    assert kinds(unread)["base"] is OK, "nothing says that it was the machine"
 
 
 @pytest.mark.parametrize("names", [TWO, THREE])
@@ -182,7 +200,7 @@ def test_a_regression_by_its_own_past_names_the_reference_that_moved():
     verdict = verdicts(context)["base"]
     assert verdict.kind is REGRESSED
     assert dict(verdict.block)["reference"].startswith("ref or the machine became 50")
-    assert "faster, by its own times" in dict(verdict.block)["reference"]
+    assert "faster (±1.1 %), by its own times" in dict(verdict.block)["reference"]
     assert "took turns" not in verdict.sentence
 
 
