@@ -19,6 +19,9 @@ got worse          its own past may accuse the variant; where it does not, and b
 got better         the ratio stands: another one's change is no reason to accuse a variant
 =================  =============================================================================
 
+A reference that may have become slower, while it may as well be the others that became faster, is
+no ok either.
+
 How likely a change is that is none: the density of Student's t at the estimate; of times the one
 with the heaviest tails, Cauchy's, whatever is known of their spread. A machine that others share is
 at times another one altogether: all is a quarter faster because somebody left. Where both variants
@@ -113,7 +116,10 @@ def companion(metric: Metric, context: Context) -> str | None:
 
 
 def _by_others(metric: Metric, held: Held, context: Context) -> Held | None:
-    """Return the reference's change by its companion's ratio, where it alone is what changed.
+    """Return the reference by its companion's ratio, where that changed.
+
+    It is judged by it where it alone is what changed. Where it looks slower that way, and neither
+    its own times nor the companion's say which of them changed, the ratio is a doubt.
 
     Args:
         metric: a noisy one.
@@ -127,12 +133,14 @@ def _by_others(metric: Metric, held: Held, context: Context) -> Held | None:
     ratio, mine = grounds.beside(), grounds.own()
     if ratio is None or mine is None or _is_still(ratio.evidence):
         return None
-    if _may_be_more(mine.evidence, held.evidence, context, worse=held.evidence.change > 0):
-        return None
-    if not has_moved(ratio.evidence, mine, held, _ratios(metric, name, None, context)):
-        return None
     turned = msgspec.structs.replace(ratio.evidence, change=-ratio.evidence.change)
-    return _told_of(dataclasses.replace(ratio, evidence=turned, to=name), (held, mine))
+    worse = held.evidence.change > 0
+    more = _may_be_more(mine.evidence, held.evidence, context, worse=worse)
+    if not more and has_moved(ratio.evidence, mine, held, _ratios(metric, name, None, context)):
+        return _told_of(dataclasses.replace(ratio, evidence=turned, to=name), (held, mine))
+    if turned.change <= 0 or _favours(held, mine) >= math.log(TIMES_AS_LIKELY):
+        return None
+    return dataclasses.replace(held, moved=(name, mine.evidence), aside=turned)
 
 
 def _moved(
@@ -250,9 +258,13 @@ def has_moved(
         return False
     needed = math.log(TIMES_AS_LIKELY)
     told = min((needed, *(_tells(ratio, other) for other in others))) if others else 0.0
-    found = _likely(mine.evidence, freedom=_CAUCHY)
-    found -= _likely(reference.evidence, freedom=_CAUCHY)
-    return found + told >= needed
+    return _favours(mine, reference) + told >= needed
+
+
+def _favours(one: Held, other: Held) -> float:
+    """Return how much likelier it is that *one* stayed as it was than *other*, as a logarithm."""
+    stayed_one = _likely(one.evidence, freedom=_CAUCHY)
+    return stayed_one - _likely(other.evidence, freedom=_CAUCHY)
 
 
 def stayed(one: Evidence, other: Evidence) -> bool:

@@ -148,6 +148,26 @@ def test_a_reference_that_fails_by_its_companion_s_ratio_says_so_too():
     assert other.change == pytest.approx(0.0, abs=0.04)
 
 
+@pytest.mark.parametrize("names", [TWO, THREE])
+def test_a_reference_that_may_have_become_slower_is_seldom_ok(names):
+    """The machine became faster by half as much: its times rose, and those of the others fell."""
+    told = [
+        verdicts(session(names, seed=seed, machine=0.03, faster=1.11, ref=1.2))["ref"]
+        for seed in range(20)
+    ]
+    assert sum(verdict.kind is OK for verdict in told) <= 5, "luck favours the others"
+    doubts = [verdict.sentence for verdict in told if verdict.kind is INCONCLUSIVE]
+    assert doubts
+    assert all("against base, which took turns with it, it is " in doubt for doubt in doubts)
+    assert all("base or the machine became faster, and its own" in doubt for doubt in doubts)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_variant_that_plainly_became_faster_is_no_doubt_about_the_reference(seed):
+    found = kinds(session(TWO, seed=seed, base=0.8))
+    assert found == {"ref": OK, "base": IMPROVED}
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_machine_that_reads_faster_may_hide_who_became_slower(seed):
     """As much faster as the variant became slower: its own times are as they were."""
