@@ -24,7 +24,7 @@ no ok either.
 
 How likely a change is that is none: the density of Student's t at the estimate; of times the one
 with the heaviest tails, Cauchy's, whatever is known of their spread. A machine that others share is
-at times another one altogether: all is a quarter faster because somebody left. Where both variants
+at times another one altogether, on which all is a quarter faster. Where both variants
 moved far, their times tell next to nothing of which of them changed, and the ratio stands.
 """
 
@@ -74,12 +74,12 @@ def held_of_case(metric: Metric, record: CaseRecord, context: Context) -> Held |
     if held is None or held.ground != "ratio" or _is_still(held.evidence):
         return held
     times = _own_times(metric, held, grounds, case, context)
-    if _moved(metric, held, times, context, variant=case.variant, case=case):
+    if has_moved(held.evidence, *times, _ratios(metric, case.variant, case, context)):
         return _instead(held, times, context)
     whole = grounds.beside()
     if whole is not None and _is_alike(held.evidence, whole.evidence):
         of_all = _own_times(metric, held, grounds, None, context)
-        if _moved(metric, held, of_all, context, variant=case.variant):
+        if has_moved(held.evidence, *of_all, _ratios(metric, case.variant, None, context)):
             return _instead(held, (times[0], of_all[1]), context)
     return _told_of(held, times)
 
@@ -93,7 +93,7 @@ def held_of_variant(metric: Metric, variant: str, context: Context) -> Held | No
     if held is None or held.ground != "ratio" or _is_still(held.evidence):
         return held
     times = _own_times(metric, held, grounds, None, context)
-    if _moved(metric, held, times, context, variant=variant):
+    if has_moved(held.evidence, *times, _ratios(metric, variant, None, context)):
         return _instead(held, times, context)
     return _told_of(held, times)
 
@@ -141,30 +141,6 @@ def _by_others(metric: Metric, held: Held, context: Context) -> Held | None:
     if turned.change <= 0 or _favours(held, mine) >= math.log(TIMES_AS_LIKELY):
         return None
     return dataclasses.replace(held, moved=(name, mine.evidence), aside=turned)
-
-
-def _moved(
-    metric: Metric,
-    held: Held,
-    times: _Times,
-    context: Context,
-    *,
-    variant: str,
-    case: Case | None = None,
-) -> bool:
-    """Whether the reference is what changed a ratio.
-
-    Args:
-        metric: a noisy one.
-        held: the ratio.
-        times: the variant's and the reference's own.
-        context: the session.
-        variant: whose ratio it is.
-        case: which the times are of; ``None`` looks at all together.
-    """
-    if None in times:
-        return False
-    return has_moved(held.evidence, *times, _ratios(metric, variant, case, context))
 
 
 def _own_times(

@@ -348,8 +348,8 @@ def by_own_past(change, error=0.02):
 @pytest.mark.parametrize(
     ("faster", "others", "moved"),
     [
-        (0.04, (), True),  # own times alone: e^1.9 times as likely
-        (0.02, (), False),  # e^0.5 times
+        (0.04, (), True),  # own times alone: five times as likely
+        (0.02, (), False),  # twice
         (0.02, (0.04,), True),  # the third ratio changed too
         (0.04, (0.015,), False),  # it looks more as if it had stayed, not surely
         (0.04, (0.04, 0.015), False),  # one of two does
