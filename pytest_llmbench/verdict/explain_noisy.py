@@ -84,8 +84,8 @@ def _doubt(metric: Metric, aside: Evidence, reference: str) -> str:
     """Return what the ratio says, and why nobody knows whether it is true."""
     share = format_percent(worsening_share(aside.change, better=metric.better))
     return (
-        f"against {reference}, which took turns with it, it is {share} worse: {reference} or the "
-        "machine became faster, and its own times can't tell which"
+        f"against {reference}, which took turns with it, it is {share} worse: it became slower, or "
+        f"{reference} faster, and their own times can't tell which"
     )
 
 

@@ -237,6 +237,16 @@ def test_a_long_session_is_confirmed_twice_as_long_as_all_the_rest_took() -> Non
     assert len(bench.looks) == 3
 
 
+def test_what_the_budget_left_unconfirmed_does_not_count_as_confirmed() -> None:
+    confirm, bench, _, clock = slow_confirming(LEAST_BUDGET_S)
+    for number in range(1 + ENOUGH):
+        confirm.case(make_case(prompt=str(number)))
+    assert len(bench.looks) == 1, "the budget is spent with the first"
+    clock.measuring_s = LEAST_BUDGET_S * 9
+    confirm.case(make_case(prompt="later"))
+    assert bench.looks[1] == (make_case(prompt="later").key, True), "in a fresh process"
+
+
 def whole(*told: tuple[Verdict, ...], cases: int = 3, **more):
     """Judge a variant as a whole; return its verdicts and the bench."""
     confirm, bench, judged = confirming(*told, **more)
