@@ -50,6 +50,19 @@ class Generation:
     timings: EngineTimings | None = None
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Slices:
+    """How a round is cut, so that it alternates with other variants' rounds.
+
+    Attributes:
+        tokens: after the first token, a slice has so many.
+        pause: called between two slices; returns when the next one begins.
+    """
+
+    tokens: int
+    pause: Callable[[], None]
+
+
 class Stamps:
     """The one clock of a round: an engine calls :meth:`token` as each token reaches the host.
 
@@ -61,11 +74,19 @@ class Stamps:
         slowdown: a planted regression: every token is held back by this share of the time
             since the last one (0.3 makes a round 30 % slower). Zero outside of tests of the
             gate itself.
+        slices: how the round is cut, if it alternates with other variants'.
     """
 
-    def __init__(self, clock: Callable[[], int], *, slowdown: float = 0.0) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], int],
+        *,
+        slowdown: float = 0.0,
+        slices: Slices | None = None,
+    ) -> None:
         self._clock = clock
         self._slowdown = slowdown
+        self._slices = slices
         self.ids: list[int] = []
         self.ns: list[int] = []
         self.arrivals: Arrivals = "tokens"
@@ -76,16 +97,35 @@ class Stamps:
         """Return nanoseconds since the start."""
         return self._clock() - self.start_ns
 
-    def token(self, token_id: int, at_ns: int | None = None) -> None:
-        """Stamp *token_id* now, or at *at_ns* nanoseconds after the start."""
-        if at_ns is None:
-            at_ns = self.elapsed_ns()
-            if self._slowdown:
-                at_ns = self._hold_back(at_ns)
-        else:
-            at_ns = self._planted(at_ns)
+    def token(
+        self,
+        token_id: int,
+        at_ns: int | None = None,
+        *,
+        settle: Callable[[], object] | None = None,
+    ) -> None:
+        """Stamp *token_id* now, or at *at_ns* nanoseconds after the start.
+
+        A token that is stamped now may end a slice: then this returns when it is the variant's
+        turn again, and the time between does not count.
+
+        Args:
+            token_id: which.
+            at_ns: when, where it was noted elsewhere; such a round is never cut.
+            settle: waits for what the engine has under way already, such as the next token. It is
+                called before a pause, and counts.
+        """
+        if at_ns is not None:
+            self.ids.append(token_id)
+            self.ns.append(self._planted(at_ns))
+            return
+        at_ns = self.elapsed_ns()
+        if self._slowdown:
+            at_ns = self._hold_back(at_ns)
         self.ids.append(token_id)
         self.ns.append(at_ns)
+        if self._slices is not None and (len(self.ns) - 1) % self._slices.tokens == 0:
+            self._pause(self._slices, settle)
 
     def response(self) -> None:
         """Stamp a server's answer; only the first counts."""
@@ -99,6 +139,14 @@ class Stamps:
         """
         self.arrivals = "chunks"
         self.ns.append(self._planted(self.elapsed_ns()))
+
+    def _pause(self, slices: Slices, settle: Callable[[], object] | None) -> None:
+        """Stop the clock while other variants have their slices."""
+        if settle is not None:
+            settle()
+        began = self._clock()
+        slices.pause()
+        self.start_ns += self._clock() - began
 
     def _planted(self, at_ns: int) -> int:
         return at_ns + int(at_ns * self._slowdown)

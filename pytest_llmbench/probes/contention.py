@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from pytest_llmbench.domain.trace import Contention
 from pytest_llmbench.probes.nvml import Gpu
@@ -22,6 +22,8 @@ from pytest_llmbench.probes.procfs import read_quickly
 PROC: Final = Path("/proc")
 _STEAL_FIELD: Final = 8  # of the line "cpu" of /proc/stat, after its name: proc(5)
 _NS: Final = 1e-9
+
+_Number = TypeVar("_Number", int, float)
 
 
 class _Counters(NamedTuple):
@@ -33,8 +35,20 @@ class _Counters(NamedTuple):
     clock_reasons: frozenset[str] | None
 
 
+class _Slice(NamedTuple):
+    """What lay between two readings of the counters."""
+
+    wall_s: float
+    run_delay_s: float | None
+    switches: int | None
+    steal_ticks: int | None
+    clock_reasons: frozenset[str] | None
+
+
 class ContentionProbe:
     """Reads a process's contention between :meth:`start` and :meth:`stop`, again and again.
+
+    What happens within :meth:`paused` does not count.
 
     Args:
         proc: root of the process files; elsewhere than on Linux there is none.
@@ -64,12 +78,20 @@ class ContentionProbe:
         self._before: _Counters | None = None
         self._began_s = 0.0
         self._pace_s = 0.0
+        self._slices: list[_Slice] = []
 
     def start(self) -> None:
         """Read the pace, take the counters, then the time: the round may begin."""
+        self._slices = []
         self._pace_s = self._pace()
-        self._before = self._counters()
-        self._began_s = self._clock()
+        self._begin()
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave out what happens within the context."""
+        self._end()
+        yield
+        self._begin()
 
     def stop(self) -> Contention:
         """Take the time, then the counters, read the pace, and return what lay between.
@@ -80,21 +102,30 @@ class ContentionProbe:
         Raises:
             RuntimeError: without a :meth:`start` before.
         """
+        self._end()
+        slices = self._slices
+        return Contention(
+            wall_s=sum(one.wall_s for one in slices),
+            run_delay_s=_summed([one.run_delay_s for one in slices]),
+            involuntary_switches=_summed([one.switches for one in slices]),
+            steal_s=_steal_s(_summed([one.steal_ticks for one in slices])),
+            load_1m=read_load(proc=self._proc),
+            gpu_clock_reasons=_any_of([one.clock_reasons for one in slices]),
+            gpu_temperature_c=_hottest(self._gpus),
+            paces_s=(self._pace_s, self._pace()),
+        )
+
+    def _begin(self) -> None:
+        self._before = self._counters()
+        self._began_s = self._clock()
+
+    def _end(self) -> None:
         wall_s = self._clock() - self._began_s
         before, after = self._before, self._counters()
         if before is None:
             raise RuntimeError("a contention probe was stopped that had not been started")
         self._before = None
-        return Contention(
-            wall_s=wall_s,
-            run_delay_s=_run_delay_s(before.delay_ns, after.delay_ns),
-            involuntary_switches=_rise(before.switches, after.switches),
-            steal_s=_steal_s(before.steal_ticks, after.steal_ticks),
-            load_1m=read_load(proc=self._proc),
-            gpu_clock_reasons=_either(before.clock_reasons, after.clock_reasons),
-            gpu_temperature_c=_hottest(self._gpus),
-            paces_s=(self._pace_s, self._pace()),
-        )
+        self._slices.append(_between(before, after, wall_s))
 
     def _counters(self) -> _Counters:
         return _Counters(
@@ -169,14 +200,23 @@ def _read_steal(proc: Path) -> int | None:
     return int(words[_STEAL_FIELD])
 
 
+def _between(before: _Counters, after: _Counters, wall_s: float) -> _Slice:
+    return _Slice(
+        wall_s=wall_s,
+        run_delay_s=_run_delay_s(before.delay_ns, after.delay_ns),
+        switches=_rise(before.switches, after.switches),
+        steal_ticks=_rise(before.steal_ticks, after.steal_ticks),
+        clock_reasons=_either(before.clock_reasons, after.clock_reasons),
+    )
+
+
 def _run_delay_s(before: dict[int, int] | None, after: dict[int, int] | None) -> float | None:
     if before is None or after is None:
         return None
     return _NS * sum(max(0, delay - before.get(thread, 0)) for thread, delay in after.items())
 
 
-def _steal_s(before: int | None, after: int | None) -> float | None:
-    ticks = _rise(before, after)
+def _steal_s(ticks: int | None) -> float | None:
     if ticks is None or sys.platform == "win32":
         return None
     return ticks / os.sysconf("SC_CLK_TCK")
@@ -192,10 +232,21 @@ def _clock_reasons(gpus: tuple[Gpu, ...]) -> frozenset[str] | None:
     return frozenset().union(*answers) if answers else None
 
 
-def _either(before: frozenset[str] | None, after: frozenset[str] | None) -> tuple[str, ...] | None:
+def _summed(values: Sequence[_Number | None]) -> _Number | None:
+    """The sum of what is known; ``None`` where nothing is."""
+    known = [value for value in values if value is not None]
+    return sum(known[1:], known[0]) if known else None
+
+
+def _either(before: frozenset[str] | None, after: frozenset[str] | None) -> frozenset[str] | None:
     if before is None and after is None:
         return None
-    return tuple(sorted((before or frozenset()) | (after or frozenset())))
+    return (before or frozenset()) | (after or frozenset())
+
+
+def _any_of(reasons: Sequence[frozenset[str] | None]) -> tuple[str, ...] | None:
+    known = [some for some in reasons if some is not None]
+    return tuple(sorted(frozenset[str]().union(*known))) if known else None
 
 
 def _hottest(gpus: tuple[Gpu, ...]) -> float | None:

@@ -271,7 +271,9 @@ class Bench:
             run_bout(
                 taken,
                 companions=self.plan.companions,
-                focus=lambda sampled: self.lives.focus(members[sampled.case.key]),
+                focus=lambda sampled, again=False: self.lives.focus(
+                    members[sampled.case.key], again=again
+                ),
                 chance=self._chance,
                 turns=self._turns,
                 wait=self._wait,

@@ -85,9 +85,9 @@ class Lives:
         self.end(name)
         return self.ready(name)
 
-    def focus(self, live: Live) -> None:
-        """Let no other worker run."""
-        self._pool.focus(live.worker)
+    def focus(self, live: Live, *, again: bool = False) -> None:
+        """Let no other worker run. *again*: those rested before, and started no processes since."""
+        self._pool.focus(live.worker, again=again)
 
     def rest(self) -> None:
         """Let no worker run."""

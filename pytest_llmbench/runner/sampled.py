@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Final
 
 from pytest_llmbench.domain.case import Case
@@ -54,6 +54,7 @@ class Sampled:
         rounds: those that count, disturbed ones among them.
         memory: what the memory pass read.
         warmup_s: seconds of untimed generations, and of first rounds that were warm-up.
+        token_s: how long a token took the last time, where that is known.
         error: why it ended early.
     """
 
@@ -75,6 +76,7 @@ class Sampled:
         self.rounds: list[Round] = []
         self.memory: Memory | None = None
         self.warmup_s = 0.0
+        self.token_s: float | None = None
         self.error: LlmbenchError | None = None
         self._machine = machine
         self._progress = progress
@@ -117,9 +119,13 @@ class Sampled:
             what = "memory pass" if memory_pass else f"warm-up {number}/{self._warmups}"
             self._untimed(what, memory_pass=memory_pass)
 
-    def round(self, turn: int) -> None:
-        """Generate once, timed."""
-        reply = self._asked(f"round {len(self.rounds) + 1}{self._of()}")
+    def round(self, turn: int, *, slice_tokens: int | None = None) -> Iterator[None]:
+        """Generate once, timed; yield wherever it pauses, after so many tokens."""
+        what = f"round {len(self.rounds) + 1}{self._of()}"
+        if slice_tokens is None:
+            reply = self._asked(what)
+        else:
+            reply = yield from self._in_slices(what, slice_tokens)
         if reply is None:
             return
         assert reply.contention is not None, "a timed round reads contention"
@@ -162,7 +168,7 @@ class Sampled:
             return None
         self._progress.say(f"{self.case.key}: {what}")
         try:
-            return self.worker.generate(
+            reply = self.worker.generate(
                 self.case.prompt.messages,
                 self.case.parameters,
                 f"generating {self.case.key} ({what})",
@@ -171,6 +177,30 @@ class Sampled:
         except LlmbenchError as exc:
             self.error = exc
             return None
+        self._see(reply.trace)
+        return reply
+
+    def _in_slices(self, what: str, tokens: int) -> Generator[None, None, Generated | None]:
+        """Return the worker's answer likewise; yield wherever it pauses."""
+        if self.error is not None:
+            return None
+        self._progress.say(f"{self.case.key}: {what}")
+        try:
+            reply = yield from self.worker.generate_in_slices(
+                self.case.prompt.messages,
+                self.case.parameters,
+                f"generating {self.case.key} ({what})",
+                slice_tokens=tokens,
+            )
+        except LlmbenchError as exc:
+            self.error = exc
+            return None
+        self._see(reply.trace)
+        return reply
+
+    def _see(self, trace: Trace) -> None:
+        """Remember how long a token takes, where *trace* tells."""
+        self.token_s = round_metrics(trace).get("itl_s", self.token_s)
 
 
 def still_warming(first: Trace, second: Trace) -> bool:

@@ -80,12 +80,12 @@ def _by(metric: Metric, result: NoisyComparison) -> tuple[str, str]:
     return ("rose" if rise >= 0 else "fell"), format_percent(abs(rise))
 
 
-def _doubt(metric: Metric, aside: Evidence, reference: str) -> str:
+def _doubt(metric: Metric, aside: Held) -> str:
     """Return what the ratio says, and why nobody knows whether it is true."""
-    share = format_percent(worsening_share(aside.change, better=metric.better))
+    share = format_percent(worsening_share(aside.evidence.change, better=metric.better))
     return (
-        f"against {reference}, which took turns with it, it is {share} worse: it became slower, or "
-        f"{reference} faster, and their own times can't tell which"
+        f"against {aside.to}, which took turns with it, it is {share} worse: it became slower, or "
+        f"{aside.to} faster, and their own times can't tell which"
     )
 
 
@@ -99,8 +99,8 @@ def _ending(metric: Metric, result: NoisyComparison, baseline: str | None) -> st
         "" if baseline is None else ", --llmbench-save adds sessions"
     )
     held = result.held
-    if result.doubted and held.aside is not None and held.moved is not None:
-        return f", but {_doubt(metric, held.aside, held.moved[0])}; {more}"
+    if result.doubted and held.aside is not None:
+        return f", but {_doubt(metric, held.aside)}; {more}"
     if result.p <= doubtful(result.alpha):
         return f", but noise alone could carry it there (interval: {_interval(result)}); {more}"
     return (
@@ -127,7 +127,7 @@ def _block(
         ("chance", f"{_chance(result.p)} (a verdict needs {_chance(result.alpha)})"),
         ("tolerance", f"{_accepted(metric, result)} ({origin})"),
         ("detectable", f"{format_percent(result.detectable)} and more"),
-        *_alone(metric, held),
+        *_alone(metric, held.aside or held),
         *_reference(metric, held),
         *(differs or (("changed", "nothing recorded"),)),
     )
@@ -150,13 +150,17 @@ def _became(metric: Metric, evidence: Evidence) -> str:
 
 
 def _reference(metric: Metric, held: Held) -> tuple[tuple[str, str], ...]:
-    """Return why its ratio does not decide, where it is the reference that changed."""
+    """Return why its ratio does not decide: the reference is what changed, or may be."""
+    if held.aside is not None:
+        by, to = _became(metric, held.aside.evidence), held.aside.to
+        return (
+            ("reference", f"{by} against {to}, not asked: {to} or the machine may have changed"),
+        )
     if held.moved is None:
         return ()
     name, evidence = held.moved
     became = _became(metric, evidence)
-    who = name if held.aside is None else f"{name} or the machine"
-    return (("reference", f"{who} became {became}, by its own times: the ratio is not asked"),)
+    return (("reference", f"{name} became {became}, by its own times: the ratio is not asked"),)
 
 
 def _other_side(result: NoisyComparison) -> str:

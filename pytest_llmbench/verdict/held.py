@@ -49,7 +49,8 @@ class Held:
         moved: the reference and what it did by its own times, where the ratio would have decided
             but the reference is what changed.
         alone: of a ratio that changed, what the variant and the other did by their own times.
-        aside: what the ratio shows, where something besides the reference may have changed.
+        aside: the ratio, where it does not decide though something besides the other may have
+            changed.
     """
 
     evidence: Evidence
@@ -60,7 +61,7 @@ class Held:
     cases: int
     moved: tuple[str, Evidence] | None = None
     alone: tuple[Evidence, Evidence] | None = None
-    aside: Evidence | None = None
+    aside: Held | None = None
 
 
 _Found = tuple[Ground, str | None, Panel]

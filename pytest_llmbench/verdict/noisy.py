@@ -28,7 +28,7 @@ from pytest_llmbench.domain.metric import Metric
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.verdict.alarms import SUSPICIOUS, doubtful
 from pytest_llmbench.verdict.compare import accepted_amounts
-from pytest_llmbench.verdict.evidence import Evidence, log_bound, worsening_share
+from pytest_llmbench.verdict.evidence import log_bound, worsening_share
 from pytest_llmbench.verdict.held import Held
 
 BLIND: Final = 1.0
@@ -106,9 +106,9 @@ def compare_noisy(
     )
 
 
-def _is_near(aside: Evidence | None, bound: float, alpha: float) -> bool:
+def _is_near(aside: Held | None, bound: float, alpha: float) -> bool:
     """Whether what was set aside is no ok."""
-    return aside is not None and aside.p_worse(bound) <= doubtful(alpha)
+    return aside is not None and aside.evidence.p_worse(bound) <= doubtful(alpha)
 
 
 def is_plain(metric: Metric, held: Held, tolerance: Tolerance | None) -> bool:

@@ -133,14 +133,17 @@ def _by_others(metric: Metric, held: Held, context: Context) -> Held | None:
     ratio, mine = grounds.beside(), grounds.own()
     if ratio is None or mine is None or _is_still(ratio.evidence):
         return None
-    turned = msgspec.structs.replace(ratio.evidence, change=-ratio.evidence.change)
+    change = -ratio.evidence.change
+    turned = dataclasses.replace(
+        ratio, evidence=msgspec.structs.replace(ratio.evidence, change=change), to=name
+    )
     worse = held.evidence.change > 0
     more = _may_be_more(mine.evidence, held.evidence, context, worse=worse)
     if not more and has_moved(ratio.evidence, mine, held, _ratios(metric, name, None, context)):
-        return _told_of(dataclasses.replace(ratio, evidence=turned, to=name), (held, mine))
-    if turned.change <= 0 or _favours(held, mine) >= math.log(TIMES_AS_LIKELY):
+        return _told_of(turned, (held, mine))
+    if change <= 0 or _favours(held, mine) >= math.log(TIMES_AS_LIKELY):
         return None
-    return dataclasses.replace(held, moved=(name, mine.evidence), aside=turned)
+    return dataclasses.replace(held, aside=_told_of(turned, (held, mine)))
 
 
 def _own_times(
@@ -171,12 +174,10 @@ def _instead(held: Held, times: _Times, context: Context) -> Held:
     own, other = times
     if own is None or other is None or held.to is None:
         return held
-    moved = (held.to, other.evidence)
     if not _may_be_more(own.evidence, other.evidence, context):
-        return dataclasses.replace(own, moved=moved)
-    if held.evidence.change <= 0:
-        return _told_of(held, times)
-    return dataclasses.replace(own, moved=moved, aside=held.evidence)
+        return dataclasses.replace(own, moved=(held.to, other.evidence))
+    told = _told_of(held, times)
+    return told if held.evidence.change <= 0 else dataclasses.replace(own, aside=told)
 
 
 def _may_be_more(

@@ -8,7 +8,7 @@ import os
 import platform
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,7 @@ from pytest_llmbench.engines import (
     Engine,
     Generation,
     Served,
+    Slices,
     Stamps,
     TeacherForcing,
     TopLogprobs,
@@ -55,10 +56,12 @@ class Loop:
 
     Args:
         ends_with_parent: whether the kernel ends this process with its parent.
+        pause: says that a slice of a round is over, and returns when the next one begins.
     """
 
-    def __init__(self, *, ends_with_parent: bool) -> None:
+    def __init__(self, *, ends_with_parent: bool, pause: Callable[[], None]) -> None:
         self._ends_with_parent = ends_with_parent
+        self._pause = pause
         self._engine: Engine | None = None
         self._name = ""
         self._slowdown = 0.0
@@ -91,6 +94,8 @@ class Loop:
                 return self._load(request)
             case say.Generate():
                 return self._generate(request)
+            case say.GoOn():
+                raise RuntimeError("no round has paused")
             case say.Force() | say.Top() | say.Weigh():
                 gc.collect()
                 return self._probabilities(request)
@@ -170,7 +175,7 @@ class Loop:
             if self._served is not None:  # a server starts processes when it likes
                 self._probe = ContentionProbe(pids=self._pids(), gpus=self._gpus)
             self._probe.start()
-            trace = self._trace(request, prompt)
+            trace = self._trace(request, prompt, self._slices(request.slice_tokens))
             contention = self._probe.stop()
             memory = None
         else:
@@ -179,6 +184,16 @@ class Loop:
         return say.Generated(
             trace=trace, contention=contention, memory=memory, warnings=self._warnings.distinct
         )
+
+    def _slices(self, tokens: int | None) -> Slices | None:
+        """Return how to cut a round; never a server's, which goes on behind a paused reader."""
+        if tokens is None or self._served is not None:
+            return None
+        return Slices(tokens=tokens, pause=self._pause_round)
+
+    def _pause_round(self) -> None:
+        with self._probe.paused():
+            self._pause()
 
     def _memory_pass(
         self, request: say.Generate, prompt: tuple[Encoded, int]
@@ -197,14 +212,16 @@ class Loop:
         encoded = self._ready().encode(request.messages, request.parameters)
         return encoded, time.perf_counter_ns() - began
 
-    def _trace(self, request: say.Generate, prompt: tuple[Encoded, int]) -> Trace:
+    def _trace(
+        self, request: say.Generate, prompt: tuple[Encoded, int], slices: Slices | None = None
+    ) -> Trace:
         """Generate once; the time starts with the prompt tokenized."""
         engine, parameters = self._ready(), request.parameters
         encoded, tokenize_ns = prompt
         if self._facts is not None and _too_long(encoded, parameters, self._facts):
             raise CaseError(_length_problem(encoded, parameters, self._facts))
         synchronize_device()
-        stamps = Stamps(time.perf_counter_ns, slowdown=self._slowdown)
+        stamps = Stamps(time.perf_counter_ns, slowdown=self._slowdown, slices=slices)
         generation = engine.generate(encoded, parameters, stamps)
         synchronize_device()
         counted = encoded.tokens is not None

@@ -33,7 +33,13 @@ def serve(channel: say.Channel, log: str, parent: int, mark: str) -> None:
         mark: what this process's children carry in their environment.
     """
     ends_with_parent = settle_in(log, parent, mark)
-    loop = Loop(ends_with_parent=ends_with_parent)
+
+    def pause() -> None:
+        channel.send(say.pack(say.Paused()))
+        said = say.unpack_request(channel.receive())
+        assert isinstance(said, say.GoOn), f"{type(said).__name__} in the middle of a round"
+
+    loop = Loop(ends_with_parent=ends_with_parent, pause=pause)
     for data in channel:
         channel.send(say.pack(loop.answer(say.unpack_request(data))))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any, TypeVar
 
 import execnet
@@ -28,9 +28,7 @@ from pytest_llmbench.worker.interpreter import check_interpreter
 from pytest_llmbench.worker.launch import START_TIMEOUT_S, Launched, launch
 from pytest_llmbench.worker.remote import FAILURES
 
-R = TypeVar(
-    "R", say.Started, say.Loaded, say.Generated, say.Forced, say.Topped, say.Weighed, say.Freed
-)
+R = TypeVar("R", bound=say.Reply)
 
 _END_TIMEOUT_S = 5.0
 
@@ -117,10 +115,45 @@ class Worker:
         memory_pass: bool = False,
     ) -> say.Generated:
         """Generate one text; *doing* names it in errors."""
-        request = say.Generate(messages=messages, parameters=parameters, memory_pass=memory_pass)
+        request = say.Generate(
+            messages=messages, parameters=parameters, memory_pass=memory_pass, slice_tokens=None
+        )
         generated = self._ask(request, say.Generated, doing, self.variant.round_timeout_s)
         self.warnings = generated.warnings
         return generated
+
+    def generate_in_slices(
+        self,
+        messages: tuple[Message, ...],
+        parameters: Parameters,
+        doing: str,
+        *,
+        slice_tokens: int,
+    ) -> Generator[None, None, say.Generated]:
+        """Generate one text, timed; yield wherever it pauses.
+
+        The first slice ends with the first token, every other one *slice_tokens* later. Rounds of
+        engines that can't pause have a single slice. What yields may be suspended, and has to be
+        asked for its next slice before anything else: a generator that is closed half-way ends
+        the process.
+        """
+        request: say.Request = say.Generate(
+            messages=messages, parameters=parameters, memory_pass=False, slice_tokens=slice_tokens
+        )
+        answers, limit_s, spent_s = (say.Generated, say.Paused), self.variant.round_timeout_s, 0.0
+        while True:
+            began = time.monotonic()
+            reply = self._ask(request, answers, doing, limit_s, spent_s)
+            if isinstance(reply, say.Generated):
+                self.warnings = reply.warnings
+                return reply
+            spent_s += time.monotonic() - began
+            try:
+                yield
+            except BaseException:
+                self.close()
+                raise
+            request = say.GoOn()
 
     def force(
         self,
@@ -184,10 +217,13 @@ class Worker:
         """Release the model."""
         return self._ask(say.Free(), say.Freed, "freeing the model", self.variant.load_timeout_s)
 
-    def suspend(self) -> None:
-        """Stop the process: threads that spin while idle would starve the one being timed."""
+    def suspend(self, *, again: bool = False) -> None:
+        """Stop the process: threads that spin while idle would starve the one being timed.
+
+        *again*: it was stopped before, and started no processes since.
+        """
         if self._launched is not None and not self.lost and not self._suspended:
-            self._launched.process.suspend()
+            self._launched.process.suspend(again=again)
             self._suspended = True
 
     def resume(self) -> None:
@@ -204,12 +240,19 @@ class Worker:
             with contextlib.suppress(*FAILURES):
                 self._launched.gateway.exit()
 
-    def _ask(self, request: say.Request, answer: type[R], doing: str, timeout_s: float) -> R:
+    def _ask(
+        self,
+        request: say.Request,
+        answer: type[R] | tuple[type[R], ...],
+        doing: str,
+        timeout_s: float,
+        spent_s: float = 0.0,
+    ) -> R:
         launched = self._alive(doing)
         self.resume()
         try:
             launched.channel.send(say.pack(request))
-            reply = say.unpack_reply(self._receive(launched, doing, timeout_s))
+            reply = say.unpack_reply(self._receive(launched, doing, timeout_s, spent_s))
         except OSError as exc:
             raise self._crashed(launched, doing, exc) from None
         except msgspec.MsgspecError as exc:
@@ -238,9 +281,9 @@ class Worker:
             f"{ending}{printed}"
         )
 
-    def _receive(self, launched: Launched, doing: str, timeout_s: float) -> Any:
+    def _receive(self, launched: Launched, doing: str, timeout_s: float, spent_s: float) -> Any:
         try:
-            return launched.channel.receive(timeout=timeout_s)
+            return launched.channel.receive(timeout=max(0.0, timeout_s - spent_s))
         except launched.channel.TimeoutError:
             message = (
                 f"variant {self.variant.id!r} gave no answer within {timeout_s:g} s while {doing}, "

@@ -1,6 +1,7 @@
 """What crosses between the session and a worker: tagged structs as msgpack bytes.
 
-Nothing crosses while tokens are being timed: the session asks once, the worker answers once.
+Nothing crosses while tokens are being timed: the session asks once, the worker answers once. A
+round that is cut into slices pauses between them; then the clock stands still.
 What crosses to the keeper of another host, beside its worker, is at the end.
 """
 
@@ -18,10 +19,13 @@ from pytest_llmbench.domain.trace import Contention, Life, Memory, Trace
 
 
 class Channel(Protocol):
-    """What the far side needs of execnet's channel: to send, and to be iterated."""
+    """What the far side needs of execnet's channel: to send, to receive, and to be iterated."""
 
     def send(self, item: bytes) -> None:
         """Send bytes to the session."""
+
+    def receive(self) -> bytes:
+        """Wait for bytes from the session."""
 
     def __iter__(self) -> Channel: ...
 
@@ -48,11 +52,19 @@ class Load(_Said, frozen=True, kw_only=True):
 
 
 class Generate(_Said, frozen=True, kw_only=True):
-    """Generate one text: timed with contention readings, or as a memory pass."""
+    """Generate one text: timed with contention readings, or as a memory pass.
+
+    A timed one is cut into slices of *slice_tokens* where that is not ``None``.
+    """
 
     messages: tuple[Message, ...]
     parameters: Parameters
     memory_pass: bool
+    slice_tokens: int | None
+
+
+class GoOn(_Said, frozen=True, kw_only=True):
+    """The next slice begins."""
 
 
 class Force(_Said, frozen=True, kw_only=True):
@@ -121,6 +133,10 @@ class Loaded(_Said, frozen=True, kw_only=True):
     facts: ModelFacts
     life: Life
     warnings: tuple[str, ...]
+
+
+class Paused(_Said, frozen=True, kw_only=True):
+    """A slice is over, and the round is not. What is understood next is :class:`GoOn`."""
 
 
 class Generated(_Said, frozen=True, kw_only=True):
@@ -192,7 +208,9 @@ class Watch(_Said, frozen=True, kw_only=True):
 
 
 class Suspend(_Said, frozen=True, kw_only=True):
-    """Stop the worker and its children."""
+    """Stop the worker and its children; *again*: those that it had the last time."""
+
+    again: bool
 
 
 class Resume(_Said, frozen=True, kw_only=True):
@@ -222,8 +240,8 @@ class Told(_Said, frozen=True, kw_only=True):
     lines: tuple[str, ...]
 
 
-Request = Start | Load | Generate | Force | Top | Weigh | Free
-Reply = Started | Loaded | Generated | Forced | Topped | Weighed | Freed | Refused
+Request = Start | Load | Generate | GoOn | Force | Top | Weigh | Free
+Reply = Started | Loaded | Paused | Generated | Forced | Topped | Weighed | Freed | Refused
 Errand = Watch | Suspend | Resume | Settle | AskEnd | Kill
 
 _encoder = msgspec.msgpack.Encoder()

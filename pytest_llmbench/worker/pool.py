@@ -31,9 +31,12 @@ class WorkerPool:
         self._workers[variant.id] = worker
         return worker
 
-    def focus(self, worker: Worker) -> None:
-        """Suspend every other worker: what runs now is timed alone."""
-        self._suspend_others(worker.variant.id)
+    def focus(self, worker: Worker, *, again: bool = False) -> None:
+        """Suspend every other worker: what runs now is timed alone.
+
+        *again*: they were suspended before, and started no processes since.
+        """
+        self._suspend_others(worker.variant.id, again=again)
         worker.resume()
 
     def rest(self) -> None:
@@ -53,7 +56,7 @@ class WorkerPool:
         self._group.terminate(timeout=1.0)
         atexit.unregister(self.close)
 
-    def _suspend_others(self, variant: str) -> None:
+    def _suspend_others(self, variant: str, *, again: bool = False) -> None:
         for name, worker in self._workers.items():
             if name != variant:
-                worker.suspend()
+                worker.suspend(again=again)

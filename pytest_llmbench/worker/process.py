@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -26,8 +27,11 @@ _WINDOWS_CRASHES: Final = {0xC0000005: "access violation"}
 class Process(Protocol):
     """A worker's process with all its descendants. No method raises; a dead one is a fact."""
 
-    def suspend(self) -> None:
-        """Stop all of it: threads that spin while idle would starve the one being timed."""
+    def suspend(self, *, again: bool = False) -> None:
+        """Stop all of it: threads that spin while idle would starve the one being timed.
+
+        *again*: its descendants are those of the last time, which need not be looked for.
+        """
 
     def resume(self) -> None:
         """Let all of it go on."""
@@ -61,21 +65,21 @@ class LocalProcess:
         self._mark = mark
         self._warden: subprocess.Popen[bytes] | None = None
         self._over = False
+        self._stopped: list[psutil.Process] = []
 
-    def suspend(self) -> None:
+    def suspend(self, *, again: bool = False) -> None:
         """Stop the worker before its children, so that it starts no further ones meanwhile."""
-        stopped: set[int] = set()
-        while fresh := [p for p in self._family() if p.pid not in stopped]:
-            for process in fresh:
-                with contextlib.suppress(psutil.Error):
-                    process.suspend()
-                stopped.add(process.pid)
+        if again and self._stopped:
+            _each(psutil.Process.suspend, self._stopped)
+            return
+        self._stopped = []
+        while fresh := [p for p in self._family() if p not in self._stopped]:
+            _each(psutil.Process.suspend, fresh)
+            self._stopped += fresh
 
     def resume(self) -> None:
         """Wake children before their parents: who asks finds somebody awake to answer."""
-        for process in reversed(self._family()):
-            with contextlib.suppress(psutil.Error):
-                process.resume()
+        _each(psutil.Process.resume, reversed(self._stopped))
 
     def settle(self, *, guarded: bool) -> None:
         """Start a warden, where *guarded*."""
@@ -125,6 +129,12 @@ class LocalProcess:
             return [self._process, *self._process.children(recursive=True)]
         except psutil.Error:
             return []
+
+
+def _each(do: Callable[[psutil.Process], None], processes: Iterable[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            do(process)
 
 
 def new_mark() -> str:

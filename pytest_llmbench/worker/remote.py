@@ -75,9 +75,9 @@ class RemoteProcess:
         self.pid = pid
         self._ask(say.Watch(pid=pid))
 
-    def suspend(self) -> None:
+    def suspend(self, *, again: bool = False) -> None:
         """Have it stopped."""
-        self._ask(say.Suspend())
+        self._ask(say.Suspend(again=again))
 
     def resume(self) -> None:
         """Have it go on."""

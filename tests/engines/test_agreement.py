@@ -6,7 +6,10 @@ differ where two tokens are nearly as likely: in one of ten at most.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,10 +17,11 @@ from pytest_llmbench.config import read_builtin
 from pytest_llmbench.config.place import Place
 from pytest_llmbench.domain.case import Parameters
 from pytest_llmbench.domain.trace import Trace
-from pytest_llmbench.worker import WorkerPool
+from pytest_llmbench.worker import Worker, WorkerPool
 from tests.support import DEMO_MODEL, demo_form, variant
 
-pytestmark = [pytest.mark.engine(name) for name in ("transformers", "llama-cpp", "mlx")]
+ENGINES = ("transformers", "llama-cpp", "mlx")
+pytestmark = [pytest.mark.engine(name) for name in ENGINES]
 
 GREEDY = Parameters(
     max_new_tokens=64, temperature=0.0, seed=0, top_p=1.0, top_k=0, length="natural", chat=None
@@ -26,7 +30,7 @@ PROMPTS = [
     prompt for suite in ("exo-five", "tasks") for prompt in read_builtin(suite, Place("this test"))
 ]
 AGREEING = 0.9
-PAIRS = list(itertools.combinations(("transformers", "llama-cpp", "mlx"), 2))
+PAIRS = list(itertools.combinations(ENGINES, 2))
 
 Traces = dict[str, list[Trace]]
 
@@ -44,21 +48,47 @@ def options(engine: str) -> dict[str, object]:
     }[engine]
 
 
-def said(engine: str) -> list[Trace]:
-    """What *engine* answers to every prompt."""
+@contextlib.contextmanager
+def loaded(engine: str) -> Iterator[Worker]:
     pool = WorkerPool()
     try:
         worker = pool.open(variant(engine, engine, **options(engine)))
         worker.start()
         worker.load()
-        return [worker.generate(p.messages, GREEDY, p.id).trace for p in PROMPTS]
+        yield worker
     finally:
         pool.close()
 
 
 @pytest.fixture(scope="module")
 def traces() -> Traces:
-    return {engine: said(engine) for engine in ("transformers", "llama-cpp", "mlx")}
+    """What each engine answers to every prompt."""
+    found = {}
+    for engine in ENGINES:
+        with loaded(engine) as worker:
+            found[engine] = [worker.generate(p.messages, GREEDY, p.id).trace for p in PROMPTS]
+    return found
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_round_in_slices_says_the_same(traces: Traces, engine: str) -> None:
+    """It pauses for longer than a whole round takes: pauses are in no stamp."""
+    with loaded(engine) as worker:
+        for prompt, whole in list(zip(PROMPTS, traces[engine], strict=True))[:3]:
+            slices = worker.generate_in_slices(prompt.messages, GREEDY, prompt.id, slice_tokens=8)
+            pauses = 0
+            try:
+                while True:
+                    next(slices)
+                    worker.suspend(again=pauses > 0)
+                    time.sleep(0.5)
+                    pauses += 1
+            except StopIteration as end:
+                trace = end.value.trace
+            assert (trace.token_ids, trace.text) == (whole.token_ids, whole.text)
+            assert pauses == 1 + (len(trace.token_ids) - 1) // 8
+            gaps = [b - a for a, b in itertools.pairwise(trace.stamps_ns)]
+            assert all(0 < gap < 0.5e9 for gap in gaps)
 
 
 @pytest.mark.parametrize(("one", "other"), PAIRS, ids=str)

@@ -288,7 +288,7 @@ def test_a_choice_that_can_not_be_weighed_is_refused() -> None:
 
 
 def test_an_engine_that_can_not_says_so() -> None:
-    loop = Loop(ends_with_parent=False)
+    loop = Loop(ends_with_parent=False, pause=lambda: None)
     loop._engine = object()  # type: ignore[assignment]  # has none of the methods
     force = Force(messages=PROMPTS[0], parameters=GREEDY, continuation=(1,), step=None, like=None)
     assert loop.answer(force) == Forced(seen=None)

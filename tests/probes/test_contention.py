@@ -64,6 +64,31 @@ def test_a_quiet_round_has_zeros(probe):
     assert contention.gpu_temperature_c is None
 
 
+def test_what_happens_in_a_pause_does_not_count(machine):
+    ticks = iter([10.0, 11.0, 20.0, 20.5])
+    probe = ContentionProbe(
+        proc=machine.root, pids=(PID,), clock=lambda: next(ticks), pace=lambda: 1e-4
+    )
+    probe.start()
+    machine.thread(PID, 42, delay=1_500)
+    with probe.paused():
+        machine.thread(PID, 42, delay=9_000_000)
+        machine.thread(PID, 43, delay=2_000, switches=30)
+        machine.write("stat", STAT.format(steal=500))
+    machine.thread(PID, 42, delay=9_000_250)
+    machine.write("stat", STAT.format(steal=501))
+    contention = probe.stop()
+    assert contention.wall_s == 1.5
+    assert contention.run_delay_s == pytest.approx(750e-9)
+    assert contention.involuntary_switches == 0
+    assert contention.steal_s == pytest.approx(1 / os.sysconf("SC_CLK_TCK"))
+
+
+def test_a_probe_that_was_not_started_can_not_pause(probe):
+    with pytest.raises(RuntimeError, match="had not been started"), probe.paused():
+        pass
+
+
 def test_the_pace_is_read_on_both_sides_of_the_round(probe):
     probe.start()
     assert probe.stop().paces_s == (1e-4, 2e-4)

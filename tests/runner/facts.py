@@ -129,7 +129,7 @@ class Script:
 
 
 class FakeWorker:
-    """Answers at once; *asked* is what it was asked, in order."""
+    """Answers at once; *asked* is what it was asked, *slices* how its rounds were cut, in order."""
 
     def __init__(self, name: Variant, script: Script, launch: int) -> None:
         self.variant = name
@@ -138,6 +138,7 @@ class FakeWorker:
         self.warnings: tuple[str, ...] = ()
         self.lost = False
         self.asked: list[str] = []
+        self.slices: list[int] = []
         self._rounds = 0
 
     def start(self) -> Ready:
@@ -167,6 +168,13 @@ class FakeWorker:
             self.lost = True
             raise WorkerCrashedError(f"variant {self.variant.id!r} lost its process (SIGKILL)")
         return self._round(number)
+
+    def generate_in_slices(self, messages, parameters, doing: str, *, slice_tokens: int):
+        """One pause: the script's answers have two tokens, and a slice ends with the first."""
+        self.slices.append(slice_tokens)
+        generated = self.generate(messages, parameters, doing)
+        yield
+        return generated
 
     def force(self, _messages, _parameters, _continuation, _doing: str, *, like=None, step=None):
         """No probabilities; test_drifting.py has a worker that tells some."""
@@ -205,8 +213,9 @@ class FakePool:
         self.log.append(f"open {name.id}")
         return every[-1]
 
-    def focus(self, worker: FakeWorker) -> None:
-        self.log.append(f"focus {worker.variant.id}")
+    def focus(self, worker: FakeWorker, *, again: bool = False) -> None:
+        if not again:
+            self.log.append(f"focus {worker.variant.id}")
 
     def rest(self) -> None:
         self.log.append("rest")
@@ -243,12 +252,18 @@ def make_sampled(case: Case | None = None, script: Script | None = None, **more:
     return Sampled(case, worker, make_facts(script.device), machine, Quiet(), **told)  # type: ignore[arg-type]
 
 
+def take_round(sampled: Sampled, turn: int) -> None:
+    """Take one round of *sampled*, whole."""
+    for _ in sampled.round(turn):
+        raise AssertionError("a round that is not cut does not pause")
+
+
 def run_alone(sampled: Sampled) -> Sampled:
     """Measure *sampled* to its end."""
     sampled.warm_up()
     turn = 0
     while sampled.wants_more:
-        sampled.round(turn)
+        take_round(sampled, turn)
         turn += 1
     sampled.finish()
     return sampled

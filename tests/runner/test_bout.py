@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from pytest_llmbench.runner.bout import bout_of, run_bout
+from pytest_llmbench.runner.bout import bout_of, run_bout, slice_tokens
 from pytest_llmbench.runner.sampled import Sampled
 from tests.runner.facts import Script, make_case, make_sampled
 
@@ -23,7 +23,7 @@ def run(*members: Sampled, companions=(), seed: int = 0, turns=None) -> list[str
     run_bout(
         members,
         companions=companions,
-        focus=lambda sampled: focused.append(sampled.case.variant),
+        focus=lambda sampled, again=False: None if again else focused.append(sampled.case.variant),
         chance=random.Random(seed),
         turns=itertools.count() if turns is None else turns,
     )
@@ -107,22 +107,104 @@ def test_nobody_is_timed_unless_it_alone_runs() -> None:
     members = [member(name, 3) for name in "ab"]
     asked: list[tuple[str, str]] = []
     for each in members:
-        ask = each.worker.generate
+        ask, in_slices, name = (
+            each.worker.generate,
+            each.worker.generate_in_slices,
+            each.case.variant,
+        )
 
-        def generate(*args, _ask=ask, _name=each.case.variant, **more):
+        def generate(*args, _ask=ask, _name=name, **more):
             asked.append((_name, focused[-1]))
             return _ask(*args, **more)
 
-        each.worker.generate = generate
+        def generate_in_slices(*args, _ask=in_slices, _name=name, **more):
+            slices = _ask(*args, **more)
+            while True:
+                asked.append((_name, focused[-1]))
+                try:
+                    yield next(slices)
+                except StopIteration as end:
+                    return end.value
+
+        each.worker.generate, each.worker.generate_in_slices = generate, generate_in_slices
     run_bout(
         members,
         companions=(),
-        focus=lambda sampled: focused.append(sampled.case.variant),
+        focus=lambda sampled, again=False: focused.append(sampled.case.variant),
         chance=random.Random(0),
         turns=itertools.count(),
     )
-    assert len(asked) == 2 * (1 + 3)
+    assert len(asked) == 2 * (1 + 3 * 3)  # a slice, and another; the fake worker asks itself
     assert all(name == running for name, running in asked)
+
+
+def test_the_slices_of_a_turn_alternate() -> None:
+    focused: list[tuple[str, bool]] = []
+    run_bout(
+        [member(name, 2) for name in "abc"],
+        companions=(),
+        focus=lambda sampled, again=False: focused.append((sampled.case.variant, again)),
+        chance=random.Random(0),
+        turns=itertools.count(),
+    )
+    for turn in (focused[3:9], focused[9:15]):
+        assert [again for _, again in turn] == [False] * 3 + [True] * 3
+        names = [name for name, _ in turn]
+        assert names[:3] == names[3:]
+        assert sorted(names[:3]) == ["a", "b", "c"]
+
+
+def test_a_variant_alone_has_whole_rounds() -> None:
+    alone = member("a", 3)
+    run(alone)
+    assert alone.worker.slices == []
+    short, long = member("short", 2), member("long", 5)
+    run(short, long)
+    assert (len(short.worker.slices), len(long.worker.slices)) == (2, 2)
+    assert len(long.rounds) == 5
+
+
+@pytest.mark.parametrize(
+    ("tokens_s", "tokens"),
+    [([0.01], 5), ([0.001, 0.001], 50), ([0.002, 0.018], 5), ([0.01, None], 5), ([1.0], 4),
+     ([None, None], 4), ([], 4)],
+)  # fmt: skip
+def test_a_slice_lasts_as_long_in_the_mean(tokens_s, tokens: int) -> None:
+    assert slice_tokens(tokens_s) == tokens
+
+
+def test_slices_are_as_long_as_the_last_tokens_took() -> None:
+    members = [member("a", 3, Script(gaps_ms=[5])), member("b", 3, Script(gaps_ms=[15]))]
+    run(*members)
+    first, *rest = members[0].worker.slices
+    assert first == 50, "the warm-up's tokens took 1 ms"
+    assert rest == [5, 5]
+    assert members[1].worker.slices == [50, 5, 5]
+
+
+def test_an_interrupted_turn_leaves_no_round_half_way() -> None:
+    members = [member(name, 3) for name in "ab"]
+    closed: list[str] = []
+    for each in members:
+
+        def in_slices(*_args, _name=each.case.variant, **_more):
+            try:
+                yield
+            except GeneratorExit:
+                closed.append(_name)
+                raise
+
+        each.worker.generate_in_slices = in_slices
+
+    def focus(_sampled, again=False):
+        if again:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_bout(
+            members, companions=(), focus=focus, chance=random.Random(0), turns=itertools.count()
+        )
+    assert sorted(closed) == ["a", "b"]
 
 
 def test_a_bout_is_what_variants_have_in_common() -> None:

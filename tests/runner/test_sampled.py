@@ -16,7 +16,7 @@ from pytest_llmbench.runner.sampled import (
     TIMES_AS_MANY,
     Sampled,
 )
-from tests.runner.facts import Script, make_case, make_sampled, run_alone
+from tests.runner.facts import Script, make_case, make_sampled, run_alone, take_round
 
 FASTER = 1 - STEADY
 
@@ -181,7 +181,7 @@ def test_who_dies_keeps_what_it_had_and_is_asked_no_more() -> None:
     assert isinstance(sampled.error, WorkerCrashedError)
     assert len(sampled.rounds) == 1
     assert sampled.worker.asked == ["round", "round"]
-    sampled.round(9)
+    take_round(sampled, 9)
     sampled.finish()
     assert len(sampled.worker.asked) == 2
 

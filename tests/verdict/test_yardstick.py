@@ -219,8 +219,12 @@ def test_a_regression_by_its_own_past_names_the_reference_that_moved():
     context = session(THREE, seed=1, machine=0.002, ref=0.5, base=1.2)
     verdict = verdicts(context)["base"]
     assert verdict.kind is REGRESSED
-    assert dict(verdict.block)["reference"].startswith("ref or the machine became 50")
-    assert "faster (±1.1 %), by its own times" in dict(verdict.block)["reference"]
+    block = dict(verdict.block)
+    assert block["alone"].endswith("slower (±1.1 %) by its own times, ref 50.3 % faster (±1.1 %)")
+    assert "slower" in block["reference"]
+    assert block["reference"].endswith(
+        "against ref, not asked: ref or the machine may have changed"
+    )
     assert "took turns" not in verdict.sentence
 
 

@@ -43,6 +43,15 @@ def test_all_of_it_rests_and_wakes(pool: WorkerPool, brood: Path) -> None:
     assert worker.generate(HELLO, FIRST_PARAMETERS, "a test").trace.token_ids
 
 
+def test_all_of_it_rests_again(pool: WorkerPool, brood: Path) -> None:
+    worker = loaded(pool, brood)
+    for again in (True, False, True):
+        worker.suspend(again=again)
+        assert stops(pid_of(worker), *brood_in(brood))
+        worker.resume()
+        assert worker.generate(HELLO, FIRST_PARAMETERS, "a test").trace.token_ids
+
+
 def test_all_of_it_ends_with_the_worker(pool: WorkerPool, brood: Path) -> None:
     worker = loaded(pool, brood)
     worker.suspend()

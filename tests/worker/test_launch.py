@@ -137,7 +137,7 @@ def test_paths_on_another_host_start_from_the_home_folder(
     monkeypatch.setattr(
         ScriptedEngine, "load", lambda self, o, b: seen.append(b) or load(self, o, b)
     )
-    loop = Loop(ends_with_parent=True)
+    loop = Loop(ends_with_parent=True, pause=lambda: None)
     loop.answer(Start(engine="scripted", libraries=(), slowdown=0.0))
     assert isinstance(loop.answer(Load(options={}, base_dir="~")), Loaded)
     assert seen == [tmp_path]

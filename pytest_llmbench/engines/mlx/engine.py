@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import gc
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
@@ -171,15 +172,16 @@ class MlxEngine:
         On Metal the weights are wired meanwhile, as ``stream_generate`` does.
         """
         mlx, loaded = self._mlx, self._ready
+        settle = functools.partial(mlx.core.synchronize, loaded.stream)
         wired = mlx.generation.wired_limit(loaded.built.module, [loaded.stream])
         try:
             with wired, contextlib.closing(self._steps(encoded, parameters)) as steps:
                 for token, _ in steps:
-                    stamps.token(token)
+                    stamps.token(token, settle=settle)
                     if token in ends:
                         break
         finally:
-            mlx.core.synchronize(loaded.stream)
+            settle()
 
     def _steps(
         self, encoded: Encoded, parameters: Parameters
