@@ -2,8 +2,8 @@
 
     python benchmarks/verdicts/record.py quiet 8 bursty 8 contended 8
 
-Each session starts a fresh process for every variant; the rounds of a prompt go over all of
-them in random order, those that wait are stopped. What is kept of a round is a line of figures.
+Each session starts a fresh process for every variant; the rounds of a turn are cut into slices
+that alternate, and those that wait are stopped. What is kept of a round is a line of figures.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -29,11 +30,15 @@ from pytest_llmbench.domain.suite import Message  # noqa: E402
 from pytest_llmbench.domain.variant import Variant  # noqa: E402
 from pytest_llmbench.metrics.rounds import round_metrics  # noqa: E402
 from pytest_llmbench.probes.calibration import read_calibration  # noqa: E402
+from pytest_llmbench.runner.slices import alternate, slice_tokens  # noqa: E402
 from pytest_llmbench.worker import Worker, WorkerPool  # noqa: E402
 from pytest_llmbench.worker.messages import Generated  # noqa: E402
 
 PROMPTS = {f"words-{count}": " ".join((WORDS * 6).split()[:count]) for count in range(6, 78, 6)}
 ROUNDS = 5
+GREEDY = Parameters(
+    max_new_tokens=24, temperature=0.0, seed=0, top_p=1.0, top_k=0, length="fixed", chat=None
+)
 SHAPE = {"hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 10}
 """Of a model with 36 million random parameters, at four bytes larger than the caches."""
 
@@ -43,8 +48,8 @@ FIELDS = (
 )  # fmt: skip
 
 
-def variants(model: Path, threads: int) -> dict[str, tuple[str, dict[str, object], int]]:
-    """Return the engine, its keys and the number of tokens of each variant."""
+def variants(model: Path, threads: int) -> dict[str, tuple[str, dict[str, object]]]:
+    """Return the engine and its keys of each variant."""
     f16 = gguf_of(model)
     q8 = model.with_name("q8_0.gguf")
     if not q8.exists():
@@ -54,33 +59,45 @@ def variants(model: Path, threads: int) -> dict[str, tuple[str, dict[str, object
     torch = {"device": "cpu", "dtype": "float32", "threads": threads}
     llama = {"threads": threads, "context": 512}
     return {
-        "transformers-f32": ("transformers", {"model": str(model), **torch}, 8),
-        "llamacpp-f16": ("llama-cpp", {"model": str(f16), **llama}, 24),
-        "llamacpp-q8_0": ("llama-cpp", {"model": str(q8), **llama}, 32),
+        "transformers-f32": ("transformers", {"model": str(model), **torch}),
+        "llamacpp-f16": ("llama-cpp", {"model": str(f16), **llama}),
+        "llamacpp-q8_0": ("llama-cpp", {"model": str(q8), **llama}),
     }
 
 
 def record(model: Path, threads: int) -> dict[str, object]:
     """Return one session: figures of every round by variant and prompt."""
-    pool, workers, tokens = WorkerPool(), {}, {}
-    for name, (engine, options, count) in variants(model, threads).items():
-        workers[name], tokens[name] = opened(pool, name, engine, options), count
-    began = time.monotonic()
+    pool = WorkerPool()
+    workers = {
+        name: opened(pool, name, engine, options)
+        for name, (engine, options) in variants(model, threads).items()
+    }
+    began, tokens_s = time.monotonic(), list[float]()
     rounds: dict[str, dict[str, list[list[float]]]] = {name: {} for name in workers}
     for prompt, text in PROMPTS.items():
         for number in range(-1, ROUNDS):
             pool.rest()
             memory_s = read_calibration()
-            for name in random.sample(list(workers), len(workers)):
-                pool.focus(workers[name])
-                at_s = time.monotonic() - began
-                reply = workers[name].generate(
-                    (Message(role="user", content=text),), greedy(tokens[name]), "a round"
-                )
+            at_s = time.monotonic() - began
+            replies = turn(pool, workers, text, slice_tokens(tokens_s))
+            tokens_s = [round_metrics(reply.trace)["itl_s"] for reply in replies.values()]
+            for name, reply in replies.items():
                 if number >= 0:
                     rounds[name].setdefault(prompt, []).append(figures(at_s, memory_s, reply))
     pool.close()
     return {"fields": FIELDS, "rounds": rounds}
+
+
+def turn(
+    pool: WorkerPool, workers: Mapping[str, Worker], text: str, tokens: int
+) -> dict[str, Generated]:
+    """Return one round of each variant: their slices of *tokens* alternate, in random order."""
+    messages = (Message(role="user", content=text),)
+    cut = {
+        name: workers[name].generate_in_slices(messages, GREEDY, "a round", slice_tokens=tokens)
+        for name in random.sample(list(workers), len(workers))
+    }
+    return alternate(cut, lambda name, *, again=False: pool.focus(workers[name], again=again))
 
 
 def figures(at_s: float, memory_s: float, reply: Generated) -> list[float]:
@@ -105,14 +122,6 @@ def opened(pool: WorkerPool, name: str, engine: str, options: dict[str, object])
     worker.start()
     worker.load()
     return worker
-
-
-def greedy(tokens: int) -> Parameters:
-    """Return the parameters of a round of exactly so many tokens."""
-    return Parameters(
-        max_new_tokens=tokens, temperature=0.0, seed=0, top_p=1.0, top_k=0, length="fixed",
-        chat=None,
-    )  # fmt: skip
 
 
 def main() -> None:

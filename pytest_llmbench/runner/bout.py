@@ -8,26 +8,11 @@ the same, its rounds whole.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from pytest_llmbench.domain.case import Case
 from pytest_llmbench.runner.sampled import Sampled
-
-SLICE_S: Final = 0.05
-"""Seconds of a slice. A shared processor's pace changes within tenths of a second."""
-
-LEAST_SLICE_TOKENS: Final = 4
-"""Tokens of a slice, at least."""
-
-_OVER: Final = object()
-
-
-class Focus(Protocol):
-    """Makes a member's worker the only one that runs."""
-
-    def __call__(self, member: Sampled, *, again: bool = False) -> None:
-        """*again*: all of the turn had the word before, and started no processes since."""
+from pytest_llmbench.runner.slices import Focus, alternate, slice_tokens
 
 
 def bout_of(case: Case) -> str:
@@ -39,7 +24,7 @@ def run_bout(
     members: Sequence[Sampled],
     *,
     companions: Collection[str],
-    focus: Focus,
+    focus: Focus[Sampled],
     chance: random.Random,
     turns: Iterator[int],
     wait: Callable[[], None] = lambda: None,
@@ -67,35 +52,10 @@ def run_bout(
         member.finish()
 
 
-def _take_turn(due: Sequence[Sampled], focus: Focus, turn: int) -> None:
+def _take_turn(due: Sequence[Sampled], focus: Focus[Sampled], turn: int) -> None:
     """Take one round of each; where there are several, slice by slice."""
     tokens = slice_tokens([member.token_s for member in due]) if len(due) > 1 else None
-    under_way = {member: member.round(turn, slice_tokens=tokens) for member in due}
-    again = False
-    try:
-        while under_way:
-            for member in list(under_way):
-                focus(member, again=again)
-                if next(under_way[member], _OVER) is _OVER:
-                    del under_way[member]
-            again = True
-    finally:  # after an interruption
-        for slices in under_way.values():
-            slices.close()
-
-
-def slice_tokens(tokens_s: Iterable[float | None]) -> int:
-    """Return how many tokens a slice has: about :data:`SLICE_S` of the variants' mean.
-
-    All variants' slices have as many, so that rounds of equally many tokens end together. The
-    first tokens of a slice find the caches cold: the median gap should not be one of theirs.
-
-    Args:
-        tokens_s: how long a token of each takes, where that is known.
-    """
-    known = [seconds for seconds in tokens_s if seconds]
-    wanted = round(SLICE_S * len(known) / sum(known)) if known else 0
-    return max(LEAST_SLICE_TOKENS, wanted)
+    alternate({member: member.round(turn, slice_tokens=tokens) for member in due}, focus)
 
 
 def _due(members: Sequence[Sampled], companions: Collection[str]) -> list[Sampled]:

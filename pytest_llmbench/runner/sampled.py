@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Final
 
 from pytest_llmbench.domain.case import Case
@@ -119,7 +119,7 @@ class Sampled:
             what = "memory pass" if memory_pass else f"warm-up {number}/{self._warmups}"
             self._untimed(what, memory_pass=memory_pass)
 
-    def round(self, turn: int, *, slice_tokens: int | None = None) -> Iterator[None]:
+    def round(self, turn: int, *, slice_tokens: int | None = None) -> Generator[None]:
         """Generate once, timed; yield wherever it pauses, after so many tokens."""
         what = f"round {len(self.rounds) + 1}{self._of()}"
         if slice_tokens is None:

@@ -16,6 +16,9 @@ _HOT: Final = 1.5
 _SEEDS: Final = (1, 2, 3, 4, 5, 6)
 _BEFORE: Final = ("Hello.", "One more question.")
 _ATTEMPTS: Final = 3
+_IN_A_PAUSE: Final = 0.5
+"""Share of a whole round's time from which on a round with pauses has computed all its tokens."""
+
 _AT_ONCE: Final = 0.02
 """Share of a round's time within which no engine decodes 39 of 40 tokens."""
 
@@ -48,6 +51,36 @@ class OutputPromises(Terms):
             f"{len(stamps)} arrivals have their stamps within {stamps[-1] - stamps[0]} ns, after "
             f"{stamps[0]} ns: the text was generated first and stamped later; stamp each token "
             "when it reaches the host",
+            pytrace=False,
+        )
+
+    def test_nothing_goes_on_in_a_pause(self, subject: Subject) -> None:
+        """Rounds of variants that take turns are cut, and time between two slices is nobody's.
+
+        A pause after every token is longer than a token takes. What is computed in pauses would
+        be had for nothing; other work on this machine only makes it take longer.
+        """
+        took = list[tuple[int, int]]()
+        for _ in range(_ATTEMPTS):
+            whole = self._long_text(subject)
+            if len(whole.stamps_ns) < 2:
+                pytest.skip("there is no text of several arrivals")
+            token_s = 1e-9 * whole.stamps_ns[-1] / len(whole.stamps_ns)
+            cut, pauses = self._long_text_in_slices(subject, pause_s=2 * token_s)
+            if not pauses:
+                pytest.skip("its rounds are not cut")
+            promise(
+                (cut.text, cut.token_ids) == (whole.text, whole.token_ids),
+                f"in slices the text is {cut.text!r}, in one piece {whole.text!r}; something "
+                "depends on when stamps.token returns",
+            )
+            took.append((_decoding_ns(cut), _decoding_ns(whole)))
+            if took[-1][0] > _IN_A_PAUSE * took[-1][1]:
+                return
+        pytest.fail(
+            f"with a pause after every token, tokens took {took[-1][0]} ns, and {took[-1][1]} ns "
+            "in one piece: the engine goes on in a pause; hand stamps.token what waits for the "
+            "work under way (settle=…)",
             pytrace=False,
         )
 
@@ -199,6 +232,12 @@ class OutputPromises(Terms):
         length = "fixed" if self.fixed_length else "natural"
         return subject.ask(self.question, max_new_tokens=_FIXED, length=length)
 
+    def _long_text_in_slices(self, subject: Subject, *, pause_s: float) -> tuple[Trace, int]:
+        length = "fixed" if self.fixed_length else "natural"
+        return subject.ask_in_slices(
+            self.question, tokens=1, pause_s=pause_s, max_new_tokens=_FIXED, length=length
+        )
+
     def _promise_chunks(self, trace: Trace) -> None:
         first = trace.first_response_ns
         promise(
@@ -213,3 +252,7 @@ class OutputPromises(Terms):
             f"{len(trace.stamps_ns)} chunks came with output_tokens = {trace.output_tokens}; "
             "take the server's own count, or write counts_tokens = False where it has none",
         )
+
+
+def _decoding_ns(trace: Trace) -> int:
+    return trace.stamps_ns[-1] - trace.stamps_ns[0]

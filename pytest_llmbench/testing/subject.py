@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -118,6 +119,30 @@ class Subject:
         turns = (Message(role="user", content=asked),) if isinstance(asked, str) else asked
         parameters = msgspec.structs.replace(GREEDY, **changed)
         return self._worker.generate(turns, parameters, "a promise").trace
+
+    def ask_in_slices(
+        self, asked: Asked, *, tokens: int, pause_s: float, **changed: object
+    ) -> tuple[Trace, int]:
+        """Generate one text as :meth:`ask` does, with pauses; return it and how many there were.
+
+        After the first token and every *tokens* more it rests for *pause_s* seconds. Rounds of
+        an engine that can't pause have none.
+        """
+        self.loaded()
+        assert self._worker is not None, "as above"
+        turns = (Message(role="user", content=asked),) if isinstance(asked, str) else asked
+        parameters = msgspec.structs.replace(GREEDY, **changed)
+        slices = self._worker.generate_in_slices(
+            turns, parameters, "a promise", slice_tokens=tokens
+        )
+        pauses = 0
+        while True:
+            try:
+                next(slices)
+            except StopIteration as end:
+                return end.value.trace, pauses
+            time.sleep(pause_s)
+            pauses += 1
 
     def force(self, asked: str, tokens: tuple[int, ...], step: int) -> ForcedPass | None:
         """Return how probable the engine finds *tokens* after a question, *step* of them at once.

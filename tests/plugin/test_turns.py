@@ -7,6 +7,7 @@ import json
 import pytest
 
 from pytest_llmbench.runner.lives import Lives
+from pytest_llmbench.worker import Worker
 from tests.plugin.conftest import GIB, Project, with_free_memory
 
 APART = "--llmbench-interleave=off"
@@ -77,6 +78,29 @@ def test_they_can_be_measured_one_after_the_other(small: Project) -> None:
     result = small.run(APART)
     result.assert_outcomes(passed=6)
     result.stdout.fnmatch_lines(["fast, measured again at the end: ttft_s 0 %, itl_s 0 %"])
+
+
+def test_rounds_in_turns_are_cut_and_others_are_whole(
+    small: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut: list[str] = []
+    in_slices = Worker.generate_in_slices
+
+    def watched(self, *args, **more):
+        cut.append(self.variant.id)
+        yielded = yield from in_slices(self, *args, **more)
+        assert len(yielded.trace.token_ids) == len(yielded.trace.stamps_ns)
+        return yielded
+
+    monkeypatch.setattr(Worker, "generate_in_slices", watched)
+    real = [f"--llmbench-set=variants.{name}.work=1" for name in ("fast", "slow")]
+    small.run(*real).assert_outcomes(passed=6)
+    assert sorted(set(cut)) == ["fast", "slow"]
+    assert cut.count("fast") == cut.count("slow") >= 6
+    cut.clear()
+    small.run(APART, *real).assert_outcomes(passed=6)
+    small.run("-k", "fast", *real).assert_outcomes(passed=3, deselected=3)
+    assert cut == []
 
 
 def test_the_control_is_the_reference_s_first_launch_against_its_last(small: Project) -> None:

@@ -8,8 +8,9 @@ from collections import Counter
 
 import pytest
 
-from pytest_llmbench.runner.bout import bout_of, run_bout, slice_tokens
+from pytest_llmbench.runner.bout import bout_of, run_bout
 from pytest_llmbench.runner.sampled import Sampled
+from pytest_llmbench.runner.slices import slice_tokens
 from tests.runner.facts import Script, make_case, make_sampled
 
 

@@ -161,6 +161,12 @@ class FlawedEngine:
 
     def _decode(self, words: list[str], stamps: Stamps) -> None:
         fewer = words[1:] if self.flaw == "stamps fewer tokens" else words
+        if self.flaw == "goes on in a pause":
+            began = time.perf_counter()
+            for number, _ in enumerate(words, start=1):
+                time.sleep(max(0.0, began + number * DECODE_S - time.perf_counter()))
+                stamps.token(number - 1)
+            return
         if self.flaw == "stamps later":
             time.sleep(DECODE_S * len(words) * 10)
         for number, word in enumerate(fewer):

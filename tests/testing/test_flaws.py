@@ -27,6 +27,7 @@ FLAWS = {
     "dies of odd text": "any_text_can_be_asked",
     "stamps fewer tokens": "a_fixed_length_is_exact_or_refused",
     "stamps later": "stamps_are_taken_as_tokens_come",
+    "goes on in a pause": "nothing_goes_on_in_a_pause",
     "falls in time": "every_arrival_has_a_stamp_and_time_never_falls",
     "remembers the round before": "greedy_repeats",
     "forgets the seed": "seeded_sampling_repeats",

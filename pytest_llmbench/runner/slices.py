@@ -1,0 +1,71 @@
+"""How the rounds of one turn are cut, and how their slices alternate.
+
+Another guest on the same processor changes its pace within tenths of a second. Two rounds one after
+the other are then as far apart as two slices of theirs are, and there are many of those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping
+from typing import Final, Protocol, TypeVar
+
+SLICE_S: Final = 0.05
+"""Seconds of a slice, about."""
+
+LEAST_SLICE_TOKENS: Final = 4
+"""Tokens of a slice, at least: the first ones find the caches cold, and the median gap should not
+be one of theirs."""
+
+Who = TypeVar("Who")
+_Who_contra = TypeVar("_Who_contra", contravariant=True)
+Result = TypeVar("Result")
+
+
+class Focus(Protocol[_Who_contra]):
+    """Makes one worker the only one that runs."""
+
+    def __call__(self, who: _Who_contra, /, *, again: bool = False) -> None:
+        """*again*: all of the turn had the word before, and started no processes since."""
+
+
+def slice_tokens(tokens_s: Iterable[float | None]) -> int:
+    """Return how many tokens a slice has: about :data:`SLICE_S` of the variants' mean.
+
+    All variants' slices have as many, so that rounds of equally many tokens end together.
+
+    Args:
+        tokens_s: how long a token of each takes, where that is known.
+    """
+    known = [seconds for seconds in tokens_s if seconds]
+    wanted = round(SLICE_S * len(known) / sum(known)) if known else 0
+    return max(LEAST_SLICE_TOKENS, wanted)
+
+
+def alternate(
+    rounds: Mapping[Who, Generator[None, None, Result]], focus: Focus[Who]
+) -> dict[Who, Result]:
+    """Drive *rounds*, slice by slice and in their order, until all are over.
+
+    Args:
+        rounds: each yields wherever it pauses, such as :meth:`.Worker.generate_in_slices`. After
+            an interruption none is left half-way.
+        focus: makes one of them the only one that runs.
+
+    Returns:
+        What each of them returned.
+    """
+    under_way, results, again = dict(rounds), dict[Who, Result](), False
+    try:
+        while under_way:
+            for who in list(under_way):
+                focus(who, again=again)
+                try:
+                    next(under_way[who])
+                except StopIteration as end:
+                    results[who] = end.value
+                    del under_way[who]
+            again = True
+    finally:
+        for slices in under_way.values():
+            slices.close()
+    return results
