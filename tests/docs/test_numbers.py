@@ -13,6 +13,7 @@ from tests.docs.detectable import (
     surely_found,
 )
 from tests.docs.pages import DOCS, code, rows, section
+from tests.docs.who_changed import THREE, TWO, accused, slowed
 
 PAGE = DOCS / "verdicts.md"
 NUMBERS = {code(row[0]): row[1] for row in rows(section(PAGE, "All numbers"))}
@@ -37,6 +38,17 @@ def test_what_can_be_detected() -> None:
     assert absolute_table() in text
     assert ratio_table() in text
     assert side_by_side_table() in text
+
+
+def test_who_changed() -> None:
+    """Write it anew with ``python -m tests.docs.who_changed``."""
+    text = " ".join(PAGE.read_text("utf-8").split())
+    *few, last = slowed(TWO)
+    assert f"are reported in {', '.join(map(str, few))} and {last} of 40 sessions" in text
+    assert slowed(THREE) == [25, 40, 40, 40, 40, 40]
+    assert "in 25 and from 8 % on in all 40" in text
+    assert accused("base", TWO, {"ref": 0.95}, 1.0) == 6
+    assert "that variant is accused in 6 of 40 simulated sessions" in text
 
 
 def test_half_as_much_again_is_surely_found() -> None:
