@@ -97,6 +97,8 @@ class ModelFacts(Fact, frozen=True, kw_only=True):
         device: where the weights are: ``cpu``, ``cuda:0``, ``mps``, ``server`` …
         random_weights: the weights mean nothing, so that the quality of what they say is not
             measured.
+        threads: how many compute on processors at once, at most; ``None`` where nobody knows all
+            of them, or another device computes.
     """
 
     identity: dict[str, str]
@@ -105,6 +107,7 @@ class ModelFacts(Fact, frozen=True, kw_only=True):
     context_tokens: int | None
     device: str
     random_weights: bool = False
+    threads: int | None = None
 
     @property
     def host_processors(self) -> int | None:

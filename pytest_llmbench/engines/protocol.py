@@ -56,11 +56,19 @@ class Slices:
 
     Attributes:
         tokens: after the first token, a slice has so many.
+        most: tokens of the whole round, at most: after them nothing pauses.
+        settle: waits for what a device has under way; called before a pause, and counts.
         pause: called between two slices; returns when the next one begins.
     """
 
     tokens: int
+    most: int
+    settle: Callable[[], object]
     pause: Callable[[], None]
+
+    def end_with(self, token: int) -> bool:
+        """Whether one ends with the *token*-th, counted from 1, and another one follows."""
+        return token < self.most and (token - 1) % self.tokens == 0
 
 
 class Stamps:
@@ -112,8 +120,8 @@ class Stamps:
         Args:
             token_id: which.
             at_ns: when, where it was noted elsewhere; such a round is never cut.
-            settle: waits for what the engine has under way already, such as the next token. It is
-                called before a pause, and counts.
+            settle: waits for what the engine has under way already, such as the next token, where
+                that is not on a device's default stream. It is called before a pause, and counts.
         """
         if at_ns is not None:
             self.ids.append(token_id)
@@ -124,8 +132,8 @@ class Stamps:
             at_ns = self._hold_back(at_ns)
         self.ids.append(token_id)
         self.ns.append(at_ns)
-        if self._slices is not None and (len(self.ns) - 1) % self._slices.tokens == 0:
-            self._pause(self._slices, settle)
+        if self._slices is not None and self._slices.end_with(len(self.ns)):
+            self._pause(self._slices, settle or self._slices.settle)
 
     def response(self) -> None:
         """Stamp a server's answer; only the first counts."""
@@ -140,10 +148,9 @@ class Stamps:
         self.arrivals = "chunks"
         self.ns.append(self._planted(self.elapsed_ns()))
 
-    def _pause(self, slices: Slices, settle: Callable[[], object] | None) -> None:
+    def _pause(self, slices: Slices, settle: Callable[[], object]) -> None:
         """Stop the clock while other variants have their slices."""
-        if settle is not None:
-            settle()
+        settle()
         began = self._clock()
         slices.pause()
         self.start_ns += self._clock() - began

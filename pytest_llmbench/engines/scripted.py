@@ -125,6 +125,7 @@ class ScriptedEngine:
             model_bytes=script.model_bytes,
             context_tokens=script.context_tokens,
             device="cpu",
+            threads=1,
         )
 
     def encode(self, messages: tuple[Message, ...], parameters: Parameters) -> Encoded:  # noqa: ARG002

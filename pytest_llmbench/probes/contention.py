@@ -32,7 +32,6 @@ class _Counters(NamedTuple):
     delay_ns: dict[int, int] | None  # by thread
     switches: int | None
     steal_ticks: int | None
-    clock_reasons: frozenset[str] | None
 
 
 class _Slice(NamedTuple):
@@ -42,7 +41,6 @@ class _Slice(NamedTuple):
     run_delay_s: float | None
     switches: int | None
     steal_ticks: int | None
-    clock_reasons: frozenset[str] | None
 
 
 class ContentionProbe:
@@ -79,11 +77,13 @@ class ContentionProbe:
         self._began_s = 0.0
         self._pace_s = 0.0
         self._slices: list[_Slice] = []
+        self._clock_reasons: frozenset[str] | None = None
 
     def start(self) -> None:
         """Read the pace, take the counters, then the time: the round may begin."""
         self._slices = []
         self._pace_s = self._pace()
+        self._clock_reasons = _clock_reasons(self._gpus)
         self._begin()
 
     @contextlib.contextmanager
@@ -110,7 +110,7 @@ class ContentionProbe:
             involuntary_switches=_summed([one.switches for one in slices]),
             steal_s=_steal_s(_summed([one.steal_ticks for one in slices])),
             load_1m=read_load(proc=self._proc),
-            gpu_clock_reasons=_any_of([one.clock_reasons for one in slices]),
+            gpu_clock_reasons=_either(self._clock_reasons, _clock_reasons(self._gpus)),
             gpu_temperature_c=_hottest(self._gpus),
             paces_s=(self._pace_s, self._pace()),
         )
@@ -132,7 +132,6 @@ class ContentionProbe:
             delay_ns=_read_delays(self._tasks),
             switches=_own_switches() if self._own else _switches_of(self._tasks),
             steal_ticks=_read_steal(self._proc),
-            clock_reasons=_clock_reasons(self._gpus),
         )
 
 
@@ -206,7 +205,6 @@ def _between(before: _Counters, after: _Counters, wall_s: float) -> _Slice:
         run_delay_s=_run_delay_s(before.delay_ns, after.delay_ns),
         switches=_rise(before.switches, after.switches),
         steal_ticks=_rise(before.steal_ticks, after.steal_ticks),
-        clock_reasons=_either(before.clock_reasons, after.clock_reasons),
     )
 
 
@@ -233,20 +231,15 @@ def _clock_reasons(gpus: tuple[Gpu, ...]) -> frozenset[str] | None:
 
 
 def _summed(values: Sequence[_Number | None]) -> _Number | None:
-    """The sum of what is known; ``None`` where nothing is."""
+    """The sum; ``None`` where one is unknown."""
     known = [value for value in values if value is not None]
-    return sum(known[1:], known[0]) if known else None
+    return sum(known[1:], known[0]) if len(known) == len(values) else None
 
 
-def _either(before: frozenset[str] | None, after: frozenset[str] | None) -> frozenset[str] | None:
+def _either(before: frozenset[str] | None, after: frozenset[str] | None) -> tuple[str, ...] | None:
     if before is None and after is None:
         return None
-    return (before or frozenset()) | (after or frozenset())
-
-
-def _any_of(reasons: Sequence[frozenset[str] | None]) -> tuple[str, ...] | None:
-    known = [some for some in reasons if some is not None]
-    return tuple(sorted(frozenset[str]().union(*known))) if known else None
+    return tuple(sorted((before or frozenset()) | (after or frozenset())))
 
 
 def _hottest(gpus: tuple[Gpu, ...]) -> float | None:

@@ -133,6 +133,7 @@ def _facts() -> Schema:
         device=_text("Where the weights are: cpu, cuda:0, mps, server."),
         random_weights={"type": "boolean"}
         | _said("The weights mean nothing: the quality of the text was not measured."),
+        threads=_COUNT | _said("Threads that compute on processors; null where not all are known."),
     )
 
 

@@ -29,6 +29,7 @@ from pytest_llmbench.runner.drifting import Drifting, carried
 from pytest_llmbench.runner.lives import Live, Lives
 from pytest_llmbench.runner.measurements import HERE, Measurements, Pace, failed, place_of
 from pytest_llmbench.runner.patience import Patience
+from pytest_llmbench.runner.placing import Placing, processors_of
 from pytest_llmbench.runner.plan import Plan
 from pytest_llmbench.runner.progress import Progress
 from pytest_llmbench.runner.sampled import Sampled
@@ -94,6 +95,7 @@ class Bench:
         self._processors = processors
         self._decides = decides
         self._chance = chance or random.Random()  # noqa: S311 — an order, not a secret
+        self._placing = Placing.here(self._chance)
         self._measured = Measurements(scoring or Scoring())
         self._turns = itertools.count()
         self._passed: set[int] = set()
@@ -163,10 +165,13 @@ class Bench:
         """Return *case* with the rounds of one more launch, the last one's unless *fresh*.
 
         What it is held against goes with it, and what is *beside* it, so that every ratio has its
-        counterpart. Their records have the new rounds too, or stay as they are where that fails;
+        counterpart; without any, another one of its bout does, so that its rounds are cut as they
+        were. Their records have the new rounds too, or stay as they are where that fails;
         so does that of *case* itself if it is to *keep*. Other records stay in any case.
         """
         others = dict.fromkeys((*self._other(case), *(() if beside is None else (beside,))))
+        if not others:
+            others = dict.fromkeys(self._bout_mates(case)[:1])
         together = (case, *others)
         if fresh:
             self._renew(each.variant for each in together)
@@ -243,6 +248,11 @@ class Bench:
         if absent is not None:
             raise absent
 
+    def _bout_mates(self, case: Case) -> list[Case]:
+        """Return who took turns with *case*, and could be measured."""
+        together = self.plan.together(case, ())
+        return [each for each in together if each != case and self._has_rounds(each.key)]
+
     def _has_rounds(self, key: str) -> bool:
         return key in self.cases and self.cases[key].error is None
 
@@ -268,6 +278,7 @@ class Bench:
         self.calibrations_s.append(self._calibrate())
         taken = [self._sampled(case, members[case.key]) for case in cases if case.key in members]
         with self.lives.watching():
+            self._place(members.values())
             run_bout(
                 taken,
                 companions=self.plan.companions,
@@ -276,16 +287,23 @@ class Bench:
                 ),
                 chance=self._chance,
                 turns=self._turns,
-                wait=self._wait,
+                wait=lambda: self._wait(members.values()),
             )
         for sampled in taken:
             problems |= self._taken(sampled)
         return problems
 
-    def _wait(self) -> None:
-        """Let other work pass, with no worker running."""
+    def _wait(self, members: Iterable[Live]) -> None:
+        """Let other work pass, with no worker running, and go out of its way."""
         self.lives.rest()
         self._patience.wait()
+        self._place(members)
+
+    def _place(self, members: Iterable[Live]) -> None:
+        """Have all of *members* compute on the same processors, others than the last time."""
+        order = self._placing.order()
+        for live in members:
+            live.worker.keep_on(processors_of(live.facts, order))
 
     def _sampled(self, case: Case, live: Live) -> Sampled:
         return Sampled(

@@ -43,8 +43,9 @@ def run_bout(
     for member in _shuffled(members, chance):
         focus(member)
         member.warm_up()
+    tokens = slice_tokens([member.token_s for member in members])
     while due := _due(members, companions):
-        _take_turn(_shuffled(due, chance), focus, next(turns))
+        _take_turn(_shuffled(due, chance), focus, next(turns), tokens)
         if any(member.crowded for member in due):
             wait()
     for member in members:
@@ -52,21 +53,25 @@ def run_bout(
         member.finish()
 
 
-def _take_turn(due: Sequence[Sampled], focus: Focus[Sampled], turn: int) -> None:
-    """Take one round of each; where there are several, slice by slice."""
-    tokens = slice_tokens([member.token_s for member in due]) if len(due) > 1 else None
-    alternate({member: member.round(turn, slice_tokens=tokens) for member in due}, focus)
+def _take_turn(due: Sequence[Sampled], focus: Focus[Sampled], turn: int, tokens: int) -> None:
+    """Take one round of each; where several are on this machine, theirs in slices of *tokens*."""
+    here = [member for member in due if member.worker.variant.host is None]
+    cut = here if len(here) > 1 else []
+    alternate({m: m.round(turn, slice_tokens=tokens if m in cut else None) for m in due}, focus)
 
 
 def _due(members: Sequence[Sampled], companions: Collection[str]) -> list[Sampled]:
-    """Return who has a round in the next turn; nobody, where nobody wants one."""
+    """Return who has a round in the next turn; nobody, where nobody wants one.
+
+    Companions go along, and with one that would be alone somebody else: all rounds of a case are
+    cut, or none.
+    """
     wanting = [member for member in members if member.wants_more]
-    return [
-        member
-        for member in members
-        if member in wanting
-        or (wanting and member.case.variant in companions and member.error is None)
-    ]
+    able = [member for member in members if member.error is None] if wanting else []
+    due = [each for each in able if each in wanting or each.case.variant in companions]
+    if len(due) == 1:
+        due += [each for each in able if each not in due][:1]
+    return due
 
 
 def _shuffled(members: Sequence[Sampled], chance: random.Random) -> list[Sampled]:

@@ -1,4 +1,4 @@
-"""Who is told what a session is doing; it is told between generations, never during one."""
+"""Who is told what a session is doing; it is told while nothing is timed."""
 
 from __future__ import annotations
 

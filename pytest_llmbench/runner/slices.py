@@ -1,11 +1,13 @@
 """How the rounds of one turn are cut, and how their slices alternate.
 
-Another guest on the same processor changes its pace within tenths of a second. Two rounds one after
-the other are then as far apart as two slices of theirs are, and there are many of those.
+Another guest on the same processor changes its pace within tenths of a second. A whole round has
+one such pace or another; its slices have about those that the other variants' slices have.
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Generator, Iterable, Mapping
 from typing import Final, Protocol, TypeVar
 
@@ -25,7 +27,7 @@ class Focus(Protocol[_Who_contra]):
     """Makes one worker the only one that runs."""
 
     def __call__(self, who: _Who_contra, /, *, again: bool = False) -> None:
-        """*again*: all of the turn had the word before, and started no processes since."""
+        """*again*: all of the turn rested before, and started no processes since."""
 
 
 def slice_tokens(tokens_s: Iterable[float | None]) -> int:
@@ -54,18 +56,20 @@ def alternate(
     Returns:
         What each of them returned.
     """
-    under_way, results, again = dict(rounds), dict[Who, Result](), False
-    try:
-        while under_way:
+    under_way, results = dict(rounds), dict[Who, Result]()
+    with contextlib.ExitStack() as closing:
+        for slices in rounds.values():
+            closing.callback(slices.close)
+        for number in itertools.count():
             for who in list(under_way):
-                focus(who, again=again)
+                focus(
+                    who, again=number > 1
+                )  # the first slice, with the prompt, may start processes
                 try:
                     next(under_way[who])
                 except StopIteration as end:
                     results[who] = end.value
                     del under_way[who]
-            again = True
-    finally:
-        for slices in under_way.values():
-            slices.close()
+            if not under_way:
+                break
     return results

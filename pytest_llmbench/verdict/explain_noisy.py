@@ -153,9 +153,8 @@ def _reference(metric: Metric, held: Held) -> tuple[tuple[str, str], ...]:
     """Return why its ratio does not decide: the reference is what changed, or may be."""
     if held.aside is not None:
         by, to = _became(metric, held.aside.evidence), held.aside.to
-        return (
-            ("reference", f"{by} against {to}, not asked: {to} or the machine may have changed"),
-        )
+        why = f"{to} or the machine may have changed"
+        return (("reference", f"{by} against {to}, which does not decide: {why}"),)
     if held.moved is None:
         return ()
     name, evidence = held.moved

@@ -175,7 +175,7 @@ class Loop:
             if self._served is not None:  # a server starts processes when it likes
                 self._probe = ContentionProbe(pids=self._pids(), gpus=self._gpus)
             self._probe.start()
-            trace = self._trace(request, prompt, self._slices(request.slice_tokens))
+            trace = self._trace(request, prompt, self._slices(request))
             contention = self._probe.stop()
             memory = None
         else:
@@ -185,11 +185,16 @@ class Loop:
             trace=trace, contention=contention, memory=memory, warnings=self._warnings.distinct
         )
 
-    def _slices(self, tokens: int | None) -> Slices | None:
+    def _slices(self, request: say.Generate) -> Slices | None:
         """Return how to cut a round; never a server's, which goes on behind a paused reader."""
-        if tokens is None or self._served is not None:
+        if request.slice_tokens is None or self._served is not None:
             return None
-        return Slices(tokens=tokens, pause=self._pause_round)
+        return Slices(
+            tokens=request.slice_tokens,
+            most=request.parameters.max_new_tokens,
+            settle=synchronize_device,
+            pause=self._pause_round,
+        )
 
     def _pause_round(self) -> None:
         with self._probe.paused():

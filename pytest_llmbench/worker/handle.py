@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from typing import Any, TypeVar
 
 import execnet
@@ -141,19 +141,21 @@ class Worker:
             messages=messages, parameters=parameters, memory_pass=False, slice_tokens=slice_tokens
         )
         answers, limit_s, spent_s = (say.Generated, say.Paused), self.variant.round_timeout_s, 0.0
-        while True:
-            began = time.monotonic()
-            reply = self._ask(request, answers, doing, limit_s, spent_s)
-            if isinstance(reply, say.Generated):
-                self.warnings = reply.warnings
-                return reply
-            spent_s += time.monotonic() - began
-            try:
+        try:
+            while True:
+                began = time.monotonic()
+                reply = self._ask(request, answers, doing, limit_s, spent_s)
+                if isinstance(reply, say.Generated):
+                    self.warnings = reply.warnings
+                    return reply
+                spent_s += time.monotonic() - began
                 yield
-            except BaseException:
-                self.close()
-                raise
-            request = say.GoOn()
+                request = say.GoOn()
+        except errors.LlmbenchError:  # the round is over, or the process
+            raise
+        except BaseException:
+            self.close()
+            raise
 
     def force(
         self,
@@ -231,6 +233,11 @@ class Worker:
         if self._launched is not None and self._suspended:
             self._launched.process.resume()
             self._suspended = False
+
+    def keep_on(self, processors: Collection[int]) -> None:
+        """Let the process compute on these processors alone, where the system can have that."""
+        if self._launched is not None and not self.lost:
+            self._launched.process.keep_on(processors)
 
     def close(self) -> None:
         """End the process, whatever it is doing. Never raises; may be called again."""

@@ -54,7 +54,7 @@ def _done(process: LocalProcess, errand: say.Errand) -> str | None:
     """Do *errand*; return how the process ended, where that was asked and it did."""
     match errand:
         case say.Suspend():
-            process.suspend(again=errand.again)
+            process.suspend()
         case say.Resume():
             process.resume()
         case say.Settle():

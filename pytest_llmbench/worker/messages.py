@@ -208,9 +208,7 @@ class Watch(_Said, frozen=True, kw_only=True):
 
 
 class Suspend(_Said, frozen=True, kw_only=True):
-    """Stop the worker and its children; *again*: those that it had the last time."""
-
-    again: bool
+    """Stop the worker and its children."""
 
 
 class Resume(_Said, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -35,6 +35,9 @@ class Process(Protocol):
 
     def resume(self) -> None:
         """Let all of it go on."""
+
+    def keep_on(self, processors: Collection[int]) -> None:
+        """Let its threads run on these processors alone, where the system can have that."""
 
     def settle(self, *, guarded: bool) -> None:
         """Take note that it is up. *guarded*: its children would outlive a killed session."""
@@ -80,6 +83,16 @@ class LocalProcess:
     def resume(self) -> None:
         """Wake children before their parents: who asks finds somebody awake to answer."""
         _each(psutil.Process.resume, reversed(self._stopped))
+
+    def keep_on(self, processors: Collection[int]) -> None:
+        """Move each of its threads; those that they start stay with them."""
+        move = getattr(os, "sched_setaffinity", None)  # Linux alone has it
+        if move is None or not processors:
+            return
+        with contextlib.suppress(OSError):
+            for thread in os.listdir(f"/proc/{self.pid}/task"):  # noqa: PTH208 — names are wanted
+                with contextlib.suppress(OSError):  # it ended
+                    move(int(thread), processors)
 
     def settle(self, *, guarded: bool) -> None:
         """Start a warden, where *guarded*."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+from collections.abc import Collection
 from typing import Any, Final
 
 import execnet
@@ -75,13 +76,16 @@ class RemoteProcess:
         self.pid = pid
         self._ask(say.Watch(pid=pid))
 
-    def suspend(self, *, again: bool = False) -> None:
+    def suspend(self, *, again: bool = False) -> None:  # noqa: ARG002 — looked for in any case
         """Have it stopped."""
-        self._ask(say.Suspend(again=again))
+        self._ask(say.Suspend())
 
     def resume(self) -> None:
         """Have it go on."""
         self._ask(say.Resume())
+
+    def keep_on(self, processors: Collection[int]) -> None:
+        """Nothing: those are another machine's."""
 
     def settle(self, *, guarded: bool) -> None:
         """Have it settled, its children guarded there."""

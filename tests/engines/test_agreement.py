@@ -87,6 +87,8 @@ def test_a_round_in_slices_says_the_same(traces: Traces, engine: str) -> None:
                 trace = end.value.trace
             assert (trace.token_ids, trace.text) == (whole.token_ids, whole.text)
             assert pauses == 1 + (len(trace.token_ids) - 1) // 8
+            own = trace.timings
+            assert own is None or own.decode_s is None or own.decode_s < 0.5 * pauses
             gaps = [b - a for a, b in itertools.pairwise(trace.stamps_ns)]
             assert all(0 < gap < 0.5e9 for gap in gaps)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pytest_llmbench.engines import Slices, Stamps
 
 
@@ -28,6 +30,10 @@ def stamped(clock: Clock, count: int, **more) -> Stamps:
     return stamps
 
 
+def slices(tokens: int, pause, *, most: int = 99, settle=lambda: None) -> Slices:
+    return Slices(tokens=tokens, most=most, settle=settle, pause=pause)
+
+
 def test_without_slices_nothing_pauses():
     assert stamped(Clock(), 3).ns == [100, 110, 120]
 
@@ -39,7 +45,7 @@ def test_the_first_slice_ends_with_the_first_token_and_pauses_do_not_count():
         at.append(len(stamps.ns))
         clock.passes(1_000)
 
-    stamps = Stamps(clock, slices=Slices(tokens=3, pause=pause))
+    stamps = Stamps(clock, slices=slices(3, pause))
     for number in range(8):
         clock.passes(10)
         stamps.token(number)
@@ -49,7 +55,8 @@ def test_the_first_slice_ends_with_the_first_token_and_pauses_do_not_count():
     assert stamps.elapsed_ns() == 80
 
 
-def test_what_is_under_way_is_waited_for_before_a_pause_and_counts():
+@pytest.mark.parametrize("of_device", [True, False], ids=["the device's", "the engine's"])
+def test_what_is_under_way_is_waited_for_before_a_pause_and_counts(of_device):
     clock, order = Clock(), list[str]()
 
     def pause() -> None:
@@ -60,23 +67,34 @@ def test_what_is_under_way_is_waited_for_before_a_pause_and_counts():
         order.append("settle")
         clock.passes(7)
 
-    stamps = Stamps(clock, slices=Slices(tokens=1, pause=pause))
+    cut = slices(1, pause, settle=settle if of_device else lambda: 1 / 0)
+    stamps = Stamps(clock, slices=cut)
+    own = {} if of_device else {"settle": settle}
     clock.passes(10)
-    stamps.token(0, settle=settle)
+    stamps.token(0, **own)
     clock.passes(3)
-    stamps.token(1, settle=settle)
+    stamps.token(1, **own)
     assert order == ["settle", "pause"] * 2
     assert stamps.ns == [10, 20]
 
 
+@pytest.mark.parametrize(("most", "pauses"), [(1, 0), (2, 1), (4, 1), (5, 2)])
+def test_nothing_pauses_after_the_last_token(most, pauses):
+    at = list[int]()
+    stamps = Stamps(Clock(), slices=slices(3, lambda: at.append(0), most=most))
+    for number in range(most):
+        stamps.token(number)
+    assert len(at) == pauses
+
+
 def test_nothing_is_waited_for_where_nothing_pauses():
-    stamps = Stamps(Clock(), slices=Slices(tokens=9, pause=lambda: None))
+    stamps = Stamps(Clock(), slices=slices(9, lambda: None, settle=lambda: None))
     stamps.token(0)
     stamps.token(1, settle=lambda: 1 / 0)
 
 
 def test_a_round_whose_times_were_noted_elsewhere_is_not_cut():
-    stamps = Stamps(Clock(), slices=Slices(tokens=1, pause=lambda: 1 / 0))
+    stamps = Stamps(Clock(), slices=slices(1, lambda: 1 / 0))
     stamps.token(0, at_ns=5)
     stamps.chunk()
     assert stamps.ns == [5, 0]
@@ -89,7 +107,7 @@ def test_a_planted_slowdown_is_of_what_counts_alone():
         ticks.passes(1)
         return ticks.ns
 
-    stamps = Stamps(clock, slowdown=0.5, slices=Slices(tokens=1, pause=lambda: ticks.passes(10**6)))
+    stamps = Stamps(clock, slowdown=0.5, slices=slices(1, lambda: ticks.passes(10**6)))
     for number in range(3):
         ticks.passes(100)
         stamps.token(number)

@@ -80,6 +80,7 @@ def test_a_variant():
                 "context_tokens": 512,
                 "device": "cpu",
                 "random_weights": False,
+                "threads": None,
             },
             "life_cycle": {"load_s": {"value": 1.234, "unit": "s"}},
             "warnings": ["w"],

@@ -139,6 +139,7 @@ class FakeWorker:
         self.lost = False
         self.asked: list[str] = []
         self.slices: list[int] = []
+        self.kept_on: list[frozenset[int]] = []
         self._rounds = 0
 
     def start(self) -> Ready:
@@ -170,9 +171,10 @@ class FakeWorker:
         return self._round(number)
 
     def generate_in_slices(self, messages, parameters, doing: str, *, slice_tokens: int):
-        """One pause: the script's answers have two tokens, and a slice ends with the first."""
+        """Two pauses, whatever its answers are."""
         self.slices.append(slice_tokens)
         generated = self.generate(messages, parameters, doing)
+        yield
         yield
         return generated
 
@@ -189,6 +191,9 @@ class FakeWorker:
             memory=None,
             warnings=(),
         )
+
+    def keep_on(self, processors) -> None:
+        self.kept_on.append(processors)
 
     def free(self) -> Freed:
         if self.launch in self.script.no_free:

@@ -336,9 +336,9 @@ def test_how_many_rounds_it_takes_is_decided_by_what_they_show(make_bench: MakeB
         seen.append(record)
         return record.case.variant == "b" or len(record.rounds) >= 7
 
-    cases = cases_of("a", "b", rounds=None)
-    bench, _ = make_bench(cases, BOTH, decides=decides)
-    assert len(bench.measure(cases[0]).rounds) == 7
+    cases = cases_of("a", "b", "c", rounds=None)
+    bench, _ = make_bench(cases, {**BOTH, "c": Script()}, decides=decides)
+    assert len(bench.measure(cases[0]).rounds) == len(bench.measure(cases[2]).rounds) == 7
     assert len(bench.measure(cases[1]).rounds) == LEAST_ROUNDS
     assert all("itl_s" in record.metrics for record in seen)
 

@@ -6,8 +6,10 @@ import itertools
 import random
 from collections import Counter
 
+import msgspec
 import pytest
 
+from pytest_llmbench.errors import WorkerCrashedError
 from pytest_llmbench.runner.bout import bout_of, run_bout
 from pytest_llmbench.runner.sampled import Sampled
 from pytest_llmbench.runner.slices import slice_tokens
@@ -49,8 +51,8 @@ def test_the_order_within_a_turn_is_random_and_repeats_with_its_seed() -> None:
 
     assert order(1) == order(1)
     assert order(1) != order(2)
-    first = Counter(order(1)[0:-2:2])
-    assert 10 < first["a"] < 32
+    first = Counter(order(1)[2:-2:4])  # after warm-up, two passes a turn
+    assert 8 < first["a"] < 32
 
 
 def test_turns_are_numbered_on_over_bouts() -> None:
@@ -62,10 +64,10 @@ def test_turns_are_numbered_on_over_bouts() -> None:
 
 
 def test_who_has_its_rounds_has_no_further_turn() -> None:
-    short, long = member("short", 2), member("long", 5)
-    focused = run(short, long)
-    assert (len(short.rounds), len(long.rounds)) == (2, 5)
-    assert focused.count("short") == 1 + 2 + 1  # warm-up, rounds, the end
+    short, *long = member("short", 2), member("long", 5), member("longer", 5)
+    focused = run(short, *long)
+    assert (len(short.rounds), len(long[0].rounds)) == (2, 5)
+    assert focused.count("short") == 1 + 2 * 2 + 1  # warm-up, two lookups a round, the end
 
 
 def test_the_reference_goes_along_for_as_long_as_anybody_does() -> None:
@@ -74,10 +76,43 @@ def test_the_reference_goes_along_for_as_long_as_anybody_does() -> None:
     assert turns_of(reference) == turns_of(other) == [0, 1, 2, 3, 4]
 
 
-def test_nobody_goes_along_with_the_reference() -> None:
-    reference, other = member("reference", 5), member("other", 2)
-    run(reference, other, companions={"reference"})
-    assert (len(reference.rounds), len(other.rounds)) == (5, 2)
+def test_one_goes_along_with_who_would_be_alone() -> None:
+    """Else some of its rounds would be cut, and others whole."""
+    members = [member("reference", 5), member("other", 2), member("third", 2)]
+    run(*members, companions={"reference"})
+    assert [len(each.rounds) for each in members] == [5, 5, 2]
+    assert [len(each.worker.slices) for each in members] == [5, 5, 2]
+
+
+def test_who_failed_goes_along_with_nobody() -> None:
+    fine, bad = member("fine", 3), member("bad", 9, Script(dies_at=(0, 0)))
+    run(fine, bad)
+    assert (len(fine.rounds), len(bad.rounds)) == (3, 0)
+
+
+def test_who_dies_in_a_pause_ends_alone() -> None:
+    fine, bad = member("fine", 2), member("bad", 2)
+
+    def in_slices(*_args, **_more):
+        yield
+        raise WorkerCrashedError("it lost its process")
+
+    bad.worker.generate_in_slices = in_slices
+    run(fine, bad)
+    assert (len(fine.rounds), len(bad.rounds)) == (2, 0)
+    assert isinstance(bad.error, WorkerCrashedError)
+
+
+def test_rounds_on_another_host_are_whole() -> None:
+    """A pause would cost them the way there and back, and they share no processor."""
+    here, far = member("here", 2), member("far", 2)
+    far.worker.variant = msgspec.structs.replace(far.worker.variant, host="ssh=box")
+    run(here, far)
+    assert here.worker.slices == far.worker.slices == []
+    here, near, far = member("here", 2), member("near", 2), member("far", 2)
+    far.worker.variant = msgspec.structs.replace(far.worker.variant, host="ssh=box")
+    run(here, near, far)
+    assert [len(each.worker.slices) for each in (here, near, far)] == [2, 2, 0]
 
 
 def test_of_a_disturbed_round_both_are_measured_again() -> None:
@@ -100,7 +135,7 @@ def test_what_one_refuses_ends_that_one_alone(script: Script) -> None:
 
 def test_a_reference_that_died_has_no_further_turn() -> None:
     focused = run(member("fine", 9), member("bad", 9, Script(dies_at=(0, 1))), companions={"bad"})
-    assert focused.count("bad") == 1 + 2 + 1  # warm-up, the round and the one it died in, the end
+    assert focused.count("bad") == 1 + 2 + 1 + 1  # warm-up, a round, the one it died in, the end
 
 
 def test_nobody_is_timed_unless_it_alone_runs() -> None:
@@ -135,7 +170,7 @@ def test_nobody_is_timed_unless_it_alone_runs() -> None:
         chance=random.Random(0),
         turns=itertools.count(),
     )
-    assert len(asked) == 2 * (1 + 3 * 3)  # a slice, and another; the fake worker asks itself
+    assert len(asked) == 2 * (1 + 3 * 4)  # three slices; the fake worker asks itself
     assert all(name == running for name, running in asked)
 
 
@@ -148,10 +183,10 @@ def test_the_slices_of_a_turn_alternate() -> None:
         chance=random.Random(0),
         turns=itertools.count(),
     )
-    for turn in (focused[3:9], focused[9:15]):
-        assert [again for _, again in turn] == [False] * 3 + [True] * 3
+    for turn in (focused[3:12], focused[12:21]):
+        assert [again for _, again in turn] == [False] * 6 + [True] * 3
         names = [name for name, _ in turn]
-        assert names[:3] == names[3:]
+        assert names[:3] == names[3:6] == names[6:]
         assert sorted(names[:3]) == ["a", "b", "c"]
 
 
@@ -159,10 +194,6 @@ def test_a_variant_alone_has_whole_rounds() -> None:
     alone = member("a", 3)
     run(alone)
     assert alone.worker.slices == []
-    short, long = member("short", 2), member("long", 5)
-    run(short, long)
-    assert (len(short.worker.slices), len(long.worker.slices)) == (2, 2)
-    assert len(long.rounds) == 5
 
 
 @pytest.mark.parametrize(
@@ -174,13 +205,16 @@ def test_a_slice_lasts_as_long_in_the_mean(tokens_s, tokens: int) -> None:
     assert slice_tokens(tokens_s) == tokens
 
 
-def test_slices_are_as_long_as_the_last_tokens_took() -> None:
+def test_all_slices_of_a_bout_are_as_long_as_warm_up_said() -> None:
     members = [member("a", 3, Script(gaps_ms=[5])), member("b", 3, Script(gaps_ms=[15]))]
     run(*members)
-    first, *rest = members[0].worker.slices
-    assert first == 50, "the warm-up's tokens took 1 ms"
-    assert rest == [5, 5]
-    assert members[1].worker.slices == [50, 5, 5]
+    assert [each.worker.slices for each in members] == [[50] * 3] * 2, "its tokens took 1 ms"
+
+
+def test_without_warm_up_they_are_the_shortest() -> None:
+    members = [make_sampled(make_case(name, rounds=2, warmup=0)) for name in "ab"]
+    run(*members)
+    assert [each.worker.slices for each in members] == [[4] * 2] * 2
 
 
 def test_an_interrupted_turn_leaves_no_round_half_way() -> None:
@@ -197,8 +231,10 @@ def test_an_interrupted_turn_leaves_no_round_half_way() -> None:
 
         each.worker.generate_in_slices = in_slices
 
+    asked = itertools.count()
+
     def focus(_sampled, again=False):
-        if again:
+        if next(asked) == 2 * (1 + 1):  # after warm-up and a slice of both
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

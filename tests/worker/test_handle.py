@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 import psutil
 import pytest
@@ -43,6 +45,26 @@ def test_opening_another_suspends_the_first_and_asking_resumes_it(pool: WorkerPo
     pool.focus(first)
     assert stops(pid_of(second))
     assert first.generate(HELLO, FIRST_PARAMETERS, "a test").trace.token_ids
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no affinity elsewhere")
+def test_all_of_its_threads_are_kept_on_processors(pool: WorkerPool) -> None:
+    worker = pool.open(variant("v", "scripted", work=1))
+    worker.keep_on({0})  # nothing was launched yet
+    worker.start()
+    worker.load()
+    pid, allowed = pid_of(worker), os.sched_getaffinity(0)
+    for processors in ({min(allowed)}, {max(allowed)}, allowed):
+        worker.keep_on(processors)
+        threads = [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()]
+        assert len(threads) > 1
+        assert {frozenset(os.sched_getaffinity(thread)) for thread in threads} == {
+            frozenset(processors)
+        }
+    worker.keep_on(())
+    assert os.sched_getaffinity(pid) == allowed
+    worker.close()
+    worker.keep_on({0})
 
 
 def test_closing_the_pool_ends_stopped_workers_too(pool: WorkerPool) -> None:

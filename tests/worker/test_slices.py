@@ -43,7 +43,7 @@ def drained(slices):
         pauses += 1
 
 
-@pytest.mark.parametrize(("tokens", "pauses"), [(1, 16), (4, 4), (5, 4), (15, 2), (16, 1)])
+@pytest.mark.parametrize(("tokens", "pauses"), [(1, 15), (4, 4), (5, 3), (15, 1), (16, 1)])
 def test_it_pauses_after_the_first_token_and_every_so_many(pool, tokens, pauses) -> None:
     worker = loaded(pool)
     assert TOKENS == 16
@@ -93,6 +93,16 @@ def test_a_round_that_is_given_up_ends_the_process(pool) -> None:
     slices.close()
     assert worker.lost
     assert ends(pid_of(worker))
+
+
+def test_so_does_an_interruption_between_two_slices(pool, monkeypatch) -> None:
+    worker = loaded(pool)
+    slices = in_slices(worker, 4)
+    next(slices)
+    monkeypatch.setattr(worker, "resume", lambda: (_ for _ in ()).throw(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        next(slices)
+    assert worker.lost
 
 
 def test_one_that_never_began_may_be_given_up(pool) -> None:

@@ -29,7 +29,13 @@ def facts(loaded: LoadedModel, base_dir: Path) -> ModelFacts:
         model_bytes=loaded.llama.llama_model_size(loaded.model),
         context_tokens=loaded.context_tokens,
         device=device,
+        threads=_threads(loaded) if device == "cpu" else None,
     )
+
+
+def _threads(loaded: LoadedModel) -> int:
+    llama, context = loaded.llama, loaded.context
+    return int(max(llama.llama_n_threads(context), llama.llama_n_threads_batch(context)))
 
 
 def _identity(loaded: LoadedModel, base_dir: Path, device: str) -> dict[str, str]:

@@ -50,6 +50,7 @@ def model_facts(
         context_tokens=getattr(model.config.get_text_config(), "max_position_embeddings", None),
         device=str(model.device),
         random_weights=asked.weights == "random",
+        threads=torch.get_num_threads() if model.device.type == "cpu" else None,
     )
 
 
