@@ -3,7 +3,8 @@
     python benchmarks/verdicts/record.py quiet 8 bursty 8 contended 8
 
 Each session starts a fresh process for every variant; the rounds of a turn are cut into slices
-that alternate, and those that wait are stopped. What is kept of a round is a line of figures.
+that alternate on the same processors, and those that wait are stopped. What is kept of a round is a
+line of figures.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from pytest_llmbench.domain.suite import Message  # noqa: E402
 from pytest_llmbench.domain.variant import Variant  # noqa: E402
 from pytest_llmbench.metrics.rounds import round_metrics  # noqa: E402
 from pytest_llmbench.probes.calibration import read_calibration  # noqa: E402
+from pytest_llmbench.runner.placing import Placing  # noqa: E402
 from pytest_llmbench.runner.slices import alternate, slice_tokens  # noqa: E402
 from pytest_llmbench.worker import Worker, WorkerPool  # noqa: E402
 from pytest_llmbench.worker.messages import Generated  # noqa: E402
@@ -74,7 +76,11 @@ def record(model: Path, threads: int) -> dict[str, object]:
     }
     began, tokens_s = time.monotonic(), list[float]()
     rounds: dict[str, dict[str, list[list[float]]]] = {name: {} for name in workers}
+    placing = Placing.here(random.Random())  # noqa: S311 — no secret
     for prompt, text in PROMPTS.items():
+        order = placing.order()
+        for worker in workers.values():
+            worker.keep_on(order[:threads])
         for number in range(-1, ROUNDS):
             pool.rest()
             memory_s = read_calibration()

@@ -113,6 +113,7 @@ class Script:
         no_load: launches that can't load the model.
         no_free: launches that can't free it.
         device: where the weights are.
+        threads: how many compute, where that is known.
     """
 
     gaps_ms: Sequence[float] = (1.0,)
@@ -126,6 +127,7 @@ class Script:
     no_load: Iterable[int] = ()
     no_free: Iterable[int] = ()
     device: str = "cpu"
+    threads: int | None = None
 
 
 class FakeWorker:
@@ -150,8 +152,9 @@ class FakeWorker:
     def load(self) -> Loaded:
         if self.launch in self.script.no_load:
             raise LoadError(f"launch {self.launch} found no memory")
-        return Loaded(facts=make_facts(self.script.device, name=self.variant.id), life=LIFE,
-                      warnings=())  # fmt: skip
+        facts = make_facts(self.script.device, name=self.variant.id)
+        facts = msgspec.structs.replace(facts, threads=self.script.threads)
+        return Loaded(facts=facts, life=LIFE, warnings=())
 
     def generate(
         self, messages, _parameters, doing: str, *, memory_pass: bool = False

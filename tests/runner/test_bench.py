@@ -12,6 +12,7 @@ import pytest
 from pytest_llmbench.domain.record import CaseRecord, Readings
 from pytest_llmbench.errors import EngineNotInstalledError, LlmbenchError
 from pytest_llmbench.metrics.taint import ACCEPTED_PACE
+from pytest_llmbench.runner import placing
 from pytest_llmbench.runner.bench import Bench
 from pytest_llmbench.runner.sampled import LEAST_ROUNDS
 from tests.runner.conftest import MakeBench, cases_of
@@ -60,6 +61,35 @@ def test_a_bout_is_in_turns_and_each_knows_its_ratio(make_bench: MakeBench) -> N
     assert first.relative["itl_s"].value == pytest.approx(2.0)
     assert other.relative == {}
     assert turns(bench.measure(AQ)) == [3, 4, 5], "turns are counted on"
+
+
+def test_a_bout_computes_on_the_same_processors(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(placing, "allowed_processors", lambda: frozenset(range(100, 120)))
+    scripts = {"a": Script(threads=1), "b": Script(threads=3), "c": Script()}
+    cases = cases_of("a", "b", "c", prompts="pqrs")
+    bench, pool = make_bench(cases, scripts, plan=REFERENCE)
+    for case in cases:
+        bench.measure(case)
+    bouts = list(zip(*(pool.workers[name][0].kept_on for name in "abc"), strict=True))
+    assert len(bouts) == 4
+    for few, more, every in bouts:
+        assert (len(few), len(more), len(every)) == (1, 3, 20)
+        assert few < more < every
+    assert len(set(bouts)) > 1, "others for every bout"
+
+
+def test_after_other_work_it_computes_elsewhere(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(placing, "allowed_processors", lambda: frozenset(range(100, 120)))
+    scripts = {"a": Script(threads=1, busy=[1]), "b": Script(threads=1)}
+    bench, pool = make_bench([AP, BP], scripts, plan=REFERENCE)
+    bench.measure(BP)
+    one, other = (pool.workers[name][0].kept_on for name in "ab")
+    assert one == other
+    assert len(one) == 2
 
 
 def test_the_order_of_rounds_repeats_with_its_seed(make_bench: MakeBench) -> None:
@@ -179,6 +209,24 @@ def test_what_is_beside_a_reference_is_looked_at_with_it(make_bench: MakeBench) 
     assert launches(bench.cases[AP.key]) == launches(bench.cases[BP.key]) == [0, 1]
     assert len(bench.cases[BP.key].relative["itl_s"].launches) == 2
     assert pool.log.count("open a") == pool.log.count("open b") == 2
+
+
+def test_a_reference_is_not_looked_at_alone(make_bench: MakeBench) -> None:
+    """Its first rounds were cut, and so are these."""
+    bench, pool = make_bench(cases_of("a", "b", "c"), {**BOTH, "c": Script()}, plan=REFERENCE)
+    bench.measure(BP)
+    bench.look_again(AP, fresh=True)
+    assert [launches(bench.cases[case.key]) for case in (AP, BP)] == [[0, 1], [0, 1]]
+    assert len(pool.workers["a"][1].slices) == 3
+    assert len(pool.workers["c"]) == 1
+
+
+def test_what_was_alone_is_looked_at_alone(make_bench: MakeBench) -> None:
+    bench, pool = make_bench([AP, BQ], BOTH, plan=REFERENCE)
+    bench.measure(AP)
+    bench.look_again(AP, fresh=True)
+    assert [worker.slices for worker in pool.workers["a"]] == [[], []]
+    assert "b" not in pool.workers
 
 
 def test_where_that_dies_its_record_stays(make_bench: MakeBench) -> None:
