@@ -1,7 +1,7 @@
 """A ratio changed: was it the variant, or the reference that it is a multiple of?
 
 The ratio of two variants that took turns is steady, but it does not say which of them changed.
-Their own times do, less surely: the machine moves them too. Where the times would be four times as
+Their own times do, less surely: the machine moves them too. Where the times would be six times as
 likely if the reference had changed and the variant had not, it is taken to be the reference. A
 reference that changed changes all ratios to it alike: where another variant's surely did not, it is
 none. Else the one that looks most like it stayed counts with what it is worth; where all look
@@ -46,9 +46,10 @@ from pytest_llmbench.verdict.evidence import Evidence
 from pytest_llmbench.verdict.held import Grounds, Held
 from pytest_llmbench.verdict.slow_machine import machine_moved
 
-TIMES_AS_LIKELY: Final = 4.0
+TIMES_AS_LIKELY: Final = 6.0
 """The variant is what is tested, and the reference what others are held against: so many times as
-likely it has to be that the reference is what changed."""
+likely it has to be that the reference is what changed. The machine alone moves its times by two and
+a quarter standard errors in one session of twenty; that should not let a variant off."""
 
 ALIKE: Final = 0.5
 """A variant's ratio changed alike from this share of another one's change on."""

@@ -47,8 +47,9 @@ def test_who_changed() -> None:
     assert f"are reported in {', '.join(map(str, few))} and {last} of 40 sessions" in text
     assert slowed(THREE) == [25, 40, 40, 40, 40, 40]
     assert "in 25 and from 8 % on in all 40" in text
-    assert accused("base", TWO, {"ref": 0.95}, 1.0) == 6
-    assert "that variant is accused in 6 of 40 simulated sessions" in text
+    assert accused("base", TWO, {"ref": 0.95}, 1.0) == 7
+    assert accused("base", TWO, {"ref": 0.9}, 1.0) == 2
+    assert "accused in 7 of 40 simulated sessions; 10 % faster, in 2." in text
 
 
 def test_half_as_much_again_is_surely_found() -> None:

@@ -187,7 +187,9 @@ def test_the_number_of_rounds_can_be_left_open(small: Project) -> None:
     assert rounds() == [3] * 4
     assert rounds("--llmbench-rounds=auto") == [4] * 4, "they repeat exactly"
     assert min(rounds("--llmbench-rounds=auto", *JITTER)) > 4
-    assert rounds("--llmbench-rounds=2", *JITTER) == [2] * 4
+    assert rounds("--llmbench-rounds=2", *JITTER) == [2, 2, 2, 3], (
+        "one was warm-up: slow goes along"
+    )
 
 
 def test_the_budget_ends_open_rounds_too(small: Project) -> None:
