@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import msgspec
@@ -84,6 +85,23 @@ def test_an_engine_that_can_not_pause_has_a_single_slice(pool) -> None:
     worker.start()
     worker.load()
     assert drained(in_slices(worker, 1))[0] == 0
+
+
+def test_a_server_s_round_is_not_cut(pool, brood: Path) -> None:
+    """It would go on behind a reader that pauses."""
+    hen = msgspec.structs.replace(variant("hen", "brood", work=1), base_dir=brood)
+    worker = pool.open(hen)
+    worker.start()
+    worker.load()
+    pauses, generated = drained(in_slices(worker, 1))
+    assert (pauses, len(generated.trace.token_ids)) == (0, TOKENS)
+
+
+@pytest.mark.parametrize("memory_pass", [False, True])
+def test_a_whole_round_does_not_pause(pool, memory_pass: bool) -> None:
+    worker = loaded(pool)
+    generated = worker.generate(HELLO, FIRST_PARAMETERS, "a test", memory_pass=memory_pass)
+    assert len(generated.trace.token_ids) == TOKENS
 
 
 def test_a_round_that_is_given_up_ends_the_process(pool) -> None:
