@@ -123,6 +123,8 @@ def main() -> None:
     parser.add_argument("--launches", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=3, help="of each prompt, way and launch (3)")
     asked = parser.parse_args()
+    if min(asked.launches, asked.rounds) < 2:
+        parser.error("two launches and two rounds are needed to be apart")
     ways: list[Way] = [*itertools.product(("any", "same"), (0, asked.tokens))]
     for condition in asked.conditions:
         found: dict[Way, list[list[list[Pair]]]] = defaultdict(list)
