@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+import contextlib
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Final
 
 from pytest_llmbench.domain.case import Case
@@ -164,43 +165,37 @@ class Sampled:
 
     def _asked(self, what: str, *, memory_pass: bool = False) -> Generated | None:
         """Return the worker's answer; ``None``, and an error, where there is none."""
-        if self.error is not None:
-            return None
-        self._progress.say(f"{self.case.key}: {what}")
-        try:
-            reply = self.worker.generate(
-                self.case.prompt.messages,
-                self.case.parameters,
-                f"generating {self.case.key} ({what})",
-                memory_pass=memory_pass,
-            )
-        except LlmbenchError as exc:
-            self.error = exc
-            return None
-        self._see(reply.trace)
-        return reply
+        if self.error is None:
+            with self._asking(what) as doing:
+                prompt, parameters = self.case.prompt.messages, self.case.parameters
+                return self._seen(
+                    self.worker.generate(prompt, parameters, doing, memory_pass=memory_pass)
+                )
+        return None
 
     def _in_slices(self, what: str, tokens: int) -> Generator[None, None, Generated | None]:
         """Return the worker's answer likewise; yield wherever it pauses."""
-        if self.error is not None:
-            return None
+        if self.error is None:
+            with self._asking(what) as doing:
+                reply = yield from self.worker.generate_in_slices(
+                    self.case.prompt.messages, self.case.parameters, doing, slice_tokens=tokens
+                )
+                return self._seen(reply)
+        return None
+
+    @contextlib.contextmanager
+    def _asking(self, what: str) -> Iterator[str]:
+        """Tell of *what*, give its name in errors, and keep what refuses it."""
         self._progress.say(f"{self.case.key}: {what}")
         try:
-            reply = yield from self.worker.generate_in_slices(
-                self.case.prompt.messages,
-                self.case.parameters,
-                f"generating {self.case.key} ({what})",
-                slice_tokens=tokens,
-            )
+            yield f"generating {self.case.key} ({what})"
         except LlmbenchError as exc:
             self.error = exc
-            return None
-        self._see(reply.trace)
-        return reply
 
-    def _see(self, trace: Trace) -> None:
-        """Remember how long a token takes, where *trace* tells."""
-        self.token_s = round_metrics(trace).get("itl_s", self.token_s)
+    def _seen(self, reply: Generated) -> Generated:
+        """Remember how long a token takes, where *reply* tells."""
+        self.token_s = round_metrics(reply.trace).get("itl_s", self.token_s)
+        return reply
 
 
 def still_warming(first: Trace, second: Trace) -> bool:
