@@ -18,6 +18,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_llmbench.probes.cores import allowed_processors
+
 MIB: Final = 64
 """Read in each pass: more than the caches of most processors hold."""
 
@@ -56,6 +58,4 @@ def _parts(threads: int) -> tuple[NDArray[np.float32], ...]:
 
 
 def _processors() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    count = os.cpu_count() or 1 if affinity is None else len(affinity(0))
-    return min(count, MOST_THREADS)
+    return min(len(allowed_processors()) or os.cpu_count() or 1, MOST_THREADS)

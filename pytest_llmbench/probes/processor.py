@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from pytest_llmbench.probes.cores import allowed_processors
 from pytest_llmbench.probes.procfs import read_fields, read_text
 
 INSTRUCTION_SETS: Final = (
@@ -114,8 +115,7 @@ def usable_processors(quota: float | None) -> float:
 
     The fewer of its affinity mask and *quota* (processors' worth of time, ``None`` without one).
     """
-    affinity = getattr(os, "sched_getaffinity", None)  # Linux alone has it
-    count = float(len(affinity(0)) if affinity else os.cpu_count() or 1)
+    count = float(len(allowed_processors()) or os.cpu_count() or 1)
     return count if quota is None else min(count, quota)
 
 
