@@ -48,8 +48,9 @@ from pytest_llmbench.verdict.slow_machine import machine_moved
 
 TIMES_AS_LIKELY: Final = 6.0
 """The variant is what is tested, and the reference what others are held against: so many times as
-likely it has to be that the reference is what changed. The machine alone moves its times by two and
-a quarter standard errors in one session of twenty; that should not let a variant off."""
+likely it has to be that the reference is what changed. Where the machine alone moved its times,
+that takes two and a quarter standard errors: one session of 26 (Student's t, five degrees of
+freedom)."""
 
 ALIKE: Final = 0.5
 """A variant's ratio changed alike from this share of another one's change on."""

@@ -88,9 +88,7 @@ def test_rounds_in_turns_are_cut_and_others_are_whole(
 
     def watched(self, *args, **more):
         cut.append(self.variant.id)
-        yielded = yield from in_slices(self, *args, **more)
-        assert len(yielded.trace.token_ids) == len(yielded.trace.stamps_ns)
-        return yielded
+        return (yield from in_slices(self, *args, **more))
 
     monkeypatch.setattr(Worker, "generate_in_slices", watched)
     real = [f"--llmbench-set=variants.{name}.work=1" for name in ("fast", "slow")]
