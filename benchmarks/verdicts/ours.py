@@ -10,9 +10,10 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import msgspec
-from sessions import EVERY, LAUNCH, METRICS, Cell, Session
+from sessions import EVERY, LAUNCH, METRICS, Cell, Session, twin_of
 
 from pytest_llmbench.baselines.session import baseline_session
 from pytest_llmbench.config import Config
@@ -54,8 +55,20 @@ REFERENCE = "llamacpp-f16"
 MOST_KEPT = 64
 
 
+class Told(NamedTuple):
+    """What came of a session.
+
+    Attributes:
+        kinds: by cell, those of variants as wholes among them.
+        seconds: of generating, fresh launches to confirm with among them.
+    """
+
+    kinds: dict[Cell, VerdictKind]
+    seconds: float
+
+
 class Ours:
-    """The package's judge.
+    """The package's judge; without a baseline, side by side with the twins that were recorded.
 
     Args:
         interleaved: whether the ratio to the reference may be used.
@@ -70,11 +83,10 @@ class Ours:
         self, baseline: Sequence[Session], now: Session, fresh: Sequence[Session]
     ) -> set[Cell]:
         """Return the accused cells, whole variants among them."""
-        return {cell for cell, kind in self.told(baseline, now, fresh).items() if kind in _BAD}
+        kinds = self.told(baseline, now, fresh).kinds
+        return {cell for cell, kind in kinds.items() if kind is VerdictKind.REGRESSED}
 
-    def told(
-        self, baseline: Sequence[Session], now: Session, fresh: Sequence[Session]
-    ) -> dict[Cell, VerdictKind]:
+    def told(self, baseline: Sequence[Session], now: Session, fresh: Sequence[Session]) -> Told:
         """Return what is said of every cell and of every variant as a whole."""
         bench = _Bench(baseline, now, tuple(fresh)[: self._launches], self._reference)
         said: dict[Cell, VerdictKind] = {}
@@ -86,10 +98,7 @@ class Ours:
             for verdict in bench.variant(variant):
                 if verdict.metric in METRICS:
                     said[Cell(variant, EVERY, verdict.metric)] = verdict.kind
-        return said
-
-
-_BAD = (VerdictKind.REGRESSED,)
+        return Told(said, bench.spent_s)
 
 
 def stopped_after(baseline: Sequence[Session], now: Session) -> dict[tuple[str, str], int]:
@@ -110,27 +119,29 @@ class _Bench:
     ) -> None:
         self.keys = list(dict.fromkeys((cell.variant, cell.prompt) for cell in now.cells))
         self._launches, self._fresh = (now, *fresh), len(fresh)
-        self._reference = reference
-        kept = tuple(_kept(session, reference) for session in baseline)
-        before = Baseline(schema_version=2, machine="recorded", name="main", sessions=kept)
+        self.spent_s = 0.0
+        variants = list(dict.fromkeys(variant for variant, _ in self.keys))
+        self._twins = {} if baseline else {name: twin_of(name) for name in variants}
+        self._reference = None if self._twins else reference
+        before = _before(baseline, reference)
         readings = _readings(now)
         usual_s = usual_pace(before, HERE)
         paces = [pace for pace in (usual_s, readings.pace_s) if pace is not None]
         self._machine = Machine(processors=2, pace_s=min(paces, default=None))
         self._records: dict[str, CaseRecord] = {}
-        variants = list(dict.fromkeys(variant for variant, _ in self.keys))
         self._context = Context(
             environment=HERE,
             baseline=before,
             cases=tuple(_case(*key) for key in self.keys),
             records=self._records,
-            lives={name: _life(name) for name in variants},
+            lives={name: _life(name) for name in (*variants, *self._twins.values())},
             machine=lambda _: self._machine,
             readings=lambda: readings,
-            reference=reference,
+            reference=self._reference,
+            twins=self._twins,
             alarms=Alarms(
                 cases=len(self.keys) * len(METRICS),
-                variants=(len(variants) + (reference is not None)) * len(METRICS),
+                variants=(len(variants) + (self._reference is not None)) * len(METRICS),
             ),
         )
         for key in self.keys:
@@ -142,7 +153,7 @@ class _Bench:
             if not case_is_open(verdicts, launched, self._context.alarms):
                 break
             launched += 1
-            for each in {key, (self._reference, key[1])} & set(self.keys):
+            for each in {key, (self._reference or key[0], key[1])} & set(self.keys):
                 self._measure(each, 1 + launched)
             verdicts = self._look(key)
         return verdicts
@@ -182,8 +193,16 @@ class _Bench:
         return judge_case(self._records[_case(*key).key], self._context, Gates())
 
     def _measure(self, key: tuple[str, str], launches: int) -> None:
-        record = _record(key, self._launches[:launches], self._reference, self._machine)
-        self._records[record.case.key] = record
+        """Keep the records of *key* and of its twin, of so many launches."""
+        variant, prompt = key
+        taken, to = self._launches[:launches], self._twins.get(variant, self._reference)
+        records = [_record(key, taken, to, self._machine)]
+        if variant in self._twins:
+            records.append(_record((self._twins[variant], prompt), taken, None, self._machine))
+        for record in records:
+            self._records[record.case.key] = record
+            times = taken[-1].figures[record.case.variant, prompt, "latency_s"]
+            self.spent_s += sum(times)
 
 
 def _config(variants: Iterable[str]) -> Config:
@@ -206,6 +225,13 @@ def _config(variants: Iterable[str]) -> Config:
 
 _KEPT: dict[tuple[int, str | None], tuple[Session, BaselineSession]] = {}
 """Baseline sessions by the identity of what was recorded, which is kept alive with them."""
+
+
+def _before(baseline: Sequence[Session], reference: str | None) -> Baseline | None:
+    kept = tuple(_kept(session, reference) for session in baseline)
+    if not kept:
+        return None
+    return Baseline(schema_version=2, machine="recorded", name="main", sessions=kept)
 
 
 def _kept(session: Session, reference: str | None) -> BaselineSession:

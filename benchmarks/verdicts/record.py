@@ -1,10 +1,12 @@
 """Records real sessions of unchanged code: what the judge is tried on.
 
     python benchmarks/verdicts/record.py quiet 8 bursty 8 contended 8
+    python benchmarks/verdicts/record.py --twins quiet 8 bursty 8
 
 Each session starts a fresh process for every variant; the rounds of a turn are cut into slices
-that alternate on the same processors, and those that wait are stopped. What is kept of a round is a
-line of figures.
+that alternate on the same processors, and those that wait are stopped. With --twins each variant
+takes turns with a second process of itself instead of with the others, as side by side. What is
+kept of a round is a line of figures.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
@@ -24,6 +27,7 @@ sys.path.insert(0, str(HERE.parent))
 from engines import WORDS, gguf_of, random_model  # noqa: E402 — beside this folder
 from neighbours import neighbour  # noqa: E402
 from pairs import ROOT  # noqa: E402
+from sessions import RECORDINGS, SIDE_BY_SIDE, twin_of  # noqa: E402
 
 from pytest_llmbench.domain.case import Parameters  # noqa: E402
 from pytest_llmbench.domain.gate import Gates  # noqa: E402
@@ -37,7 +41,6 @@ from pytest_llmbench.worker import Worker, WorkerPool  # noqa: E402
 from pytest_llmbench.worker.messages import Generated  # noqa: E402
 
 PROMPTS = {f"words-{count}": " ".join((WORDS * 6).split()[:count]) for count in range(6, 78, 6)}
-ROUNDS = 5
 GREEDY = Parameters(
     max_new_tokens=24, temperature=0.0, seed=0, top_p=1.0, top_k=0, length="fixed", chat=None
 )
@@ -67,21 +70,41 @@ def variants(model: Path, threads: int) -> dict[str, tuple[str, dict[str, object
     }
 
 
-def record(model: Path, threads: int) -> dict[str, object]:
+Rounds = dict[str, list[list[float]]]
+"""Figures of every round, by prompt."""
+
+
+class Size(NamedTuple):
+    """How much a session measures: threads of each variant, prompts, rounds of each of these."""
+
+    threads: int
+    prompts: int
+    rounds: int
+
+
+def record(model: Path, size: Size, *, twins: bool) -> dict[str, object]:
     """Return one session: figures of every round by variant and prompt."""
+    every = variants(model, size.threads)
+    crews = [{name: one, twin_of(name): one} for name, one in every.items()] if twins else [every]
+    rounds: dict[str, Rounds] = {}
+    for crew in crews:
+        rounds |= recorded(crew, size)
+    return {"fields": FIELDS, "rounds": rounds}
+
+
+def recorded(crew: Mapping[str, tuple[str, dict[str, object]]], size: Size) -> dict[str, Rounds]:
+    """Return the rounds of variants that take turns, each freshly launched."""
     pool = WorkerPool()
-    workers = {
-        name: opened(pool, name, engine, options)
-        for name, (engine, options) in variants(model, threads).items()
-    }
+    workers = {name: opened(pool, name, engine, keys) for name, (engine, keys) in crew.items()}
     began, tokens_s = time.monotonic(), list[float]()
-    rounds: dict[str, dict[str, list[list[float]]]] = {name: {} for name in workers}
+    rounds: dict[str, Rounds] = {name: {} for name in workers}
     placing = Placing.here(random.Random())  # noqa: S311 — no secret
-    for prompt, text in PROMPTS.items():
+    for prompt, text in list(PROMPTS.items())[: size.prompts]:
         order = placing.order()
         for worker in workers.values():
-            worker.keep_on(order[:threads])
-        for number in range(-1, ROUNDS):
+            worker.keep_on(order[: size.threads])
+            worker.reallocate("a round")
+        for number in range(-1, size.rounds):
             pool.rest()
             memory_s = read_calibration()
             at_s = time.monotonic() - began
@@ -91,7 +114,7 @@ def record(model: Path, threads: int) -> dict[str, object]:
                 if number >= 0:
                     rounds[name].setdefault(prompt, []).append(figures(at_s, memory_s, reply))
     pool.close()
-    return {"fields": FIELDS, "rounds": rounds}
+    return rounds
 
 
 def turn(
@@ -133,21 +156,26 @@ def opened(pool: WorkerPool, name: str, engine: str, options: dict[str, object])
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("asked", nargs="+", help="condition and number of sessions, in turns")
-    parser.add_argument("--out", type=Path, default=HERE / "recordings")
+    parser.add_argument("--twins", action="store_true", help="each in turns with itself alone")
+    parser.add_argument("--out", type=Path, help="default: recordings, or side-by-side in it")
     parser.add_argument("--threads", type=int, default=1, help="of each variant (1)")
+    parser.add_argument("--prompts", type=int, default=len(PROMPTS), help="the shortest so many")
+    parser.add_argument("--rounds", type=int, default=5, help="of each prompt (5)")
     parser.add_argument("--model", type=Path, help="a folder that keeps the model for next time")
     asked = parser.parse_args()
     folder = asked.model or Path(tempfile.mkdtemp())
     model = folder / "model"
     if not model.exists():
         random_model(model, SHAPE)
-    asked.out.mkdir(exist_ok=True)
+    size = Size(asked.threads, asked.prompts, asked.rounds)
+    out = asked.out or (SIDE_BY_SIDE if asked.twins else RECORDINGS)
+    out.mkdir(parents=True, exist_ok=True)
     for condition, count in zip(asked.asked[::2], asked.asked[1::2], strict=True):
         for _ in range(int(count)):
             with neighbour(condition):
                 began = time.monotonic()
-                session = record(model, asked.threads)
-            with (asked.out / f"{condition}.jsonl").open("a") as file:
+                session = record(model, size, twins=asked.twins)
+            with (out / f"{condition}.jsonl").open("a") as file:
                 file.write(json.dumps(session) + "\n")
             print(condition, f"{time.monotonic() - began:.0f} s", flush=True)
 

@@ -24,6 +24,7 @@ from sessions import (
     EVERY,
     HERE,
     RECORDINGS,
+    SIDE_BY_SIDE,
     Cell,
     Plant,
     Session,
@@ -44,7 +45,10 @@ OURS = "ours"
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
-    """Sessions of one condition: the baseline's, this one, the others; and whom to slow down."""
+    """Sessions of one condition: the baseline's, this one, the others; and whom to slow down.
+
+    Side by side there is no baseline: what a variant is held against is in each session.
+    """
 
     baseline: tuple[Session, ...]
     now: Session
@@ -89,7 +93,8 @@ class Rule(Protocol):
         """Return the accused cells; ``*`` as a prompt accuses all of a variant's.
 
         Args:
-            baseline: earlier sessions of unchanged code, the last saved one last.
+            baseline: earlier sessions of unchanged code, the last saved one last; none where the
+                variants of *now* are held against their twins.
             now: the session in question.
             fresh: further launches of the code in question, to confirm with.
         """
@@ -105,8 +110,9 @@ class PerCell:
     def judge(
         self, baseline: Sequence[Session], now: Session, fresh: Sequence[Session]
     ) -> set[Cell]:
-        """Return the cells that the rule accuses one by one."""
+        """Return the cells that the rule accuses one by one; twins are the run before this one."""
         del fresh
+        baseline = baseline or (now.other_side,)
         return {
             cell
             for cell in now.cells
@@ -151,13 +157,19 @@ def draws(
         condition: of *sessions*.
         sessions: recorded ones.
         count: of draws.
-        baseline: sessions of it.
+        baseline: sessions of it; 0 where variants are held against their twins.
         seed: of chance.
         launches: recorded sessions that make one, as with ``--llmbench-launches``.
 
     Raises:
-        ValueError: fewer sessions are recorded than one draw takes.
+        ValueError: fewer sessions are recorded than one draw takes, or no twins and no baseline
+            is asked for.
     """
+    if not baseline and not sessions[0].other_side.figures:
+        raise ValueError(
+            f"{condition}: these sessions hold no twins, so that a baseline is needed; type: "
+            f"--recordings {SIDE_BY_SIDE} --baseline 0"
+        )
     needed = (baseline + 1) * launches
     if len(sessions) < needed:
         raise ValueError(
@@ -259,7 +271,9 @@ def add_options(parser: argparse.ArgumentParser, *, count: int, planted: int) ->
     parser.add_argument("--condition", action="append", help="one condition; again for more")
     parser.add_argument("--draws", type=int, default=count, help=f"of unchanged code ({count})")
     parser.add_argument("--planted", type=int, default=planted, help=f"of them slowed ({planted})")
-    parser.add_argument("--baseline", type=int, default=5, help="sessions of it (5)")
+    parser.add_argument(
+        "--baseline", type=int, default=5, help="sessions of it (5); 0: side by side with twins"
+    )
     parser.add_argument("--one-case", action="store_true", help="plant in one prompt alone")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")

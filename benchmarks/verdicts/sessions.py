@@ -13,6 +13,8 @@ from neighbours import CONDITIONS
 
 HERE = Path(__file__).parent
 RECORDINGS = HERE / "recordings"
+SIDE_BY_SIDE = RECORDINGS / "side-by-side"
+"""Of variants that took turns with twins of themselves."""
 
 METRICS = ("itl_s", "ttft_s")
 """What is judged of every round: its median gap between tokens, its time to the first token."""
@@ -25,6 +27,14 @@ LAUNCH = "launch"
 
 EVERY = "*"
 """In place of a prompt: the whole variant is accused."""
+
+
+TWIN = "@twin"
+
+
+def twin_of(variant: str) -> str:
+    """Return the name of what *variant* is held against side by side."""
+    return variant + TWIN
 
 
 class Cell(NamedTuple):
@@ -54,8 +64,21 @@ class Session:
 
     @functools.cached_property
     def cells(self) -> tuple[Cell, ...]:
-        """What can be accused, in the recording's order."""
-        return tuple(Cell(*key) for key in self.figures if key[2] in METRICS)
+        """What can be accused, in the recording's order: all but twins."""
+        return tuple(
+            Cell(*key) for key in self.figures if key[2] in METRICS and not key[0].endswith(TWIN)
+        )
+
+    @functools.cached_property
+    def other_side(self) -> Session:
+        """The twins under the names of what is held against them; without any, empty."""
+        return Session(
+            figures={
+                (variant.removesuffix(TWIN), prompt, field): column
+                for (variant, prompt, field), column in self.figures.items()
+                if variant.endswith(TWIN)
+            }
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -220,6 +220,23 @@ class Served(Protocol):
 
 
 @runtime_checkable
+class Reallocating(Protocol):
+    """What an engine has besides when it keeps buffers from one generation to the next.
+
+    Where they come to lie in memory decides by how much of a cache they share with the weights and
+    with each other: by a per cent or more of a token's time, for as long as they stay. Asked before
+    the warm-up of every case, so that the cases of a launch do not all have the same luck.
+    """
+
+    def reallocate(self) -> None:
+        """Give back what is allocated beside the weights, such as the cache, and take it anew.
+
+        Raises:
+            LoadError: there is no room any more.
+        """
+
+
+@runtime_checkable
 class TeacherForcing(Protocol):
     """What an engine has besides when it can say how probable it finds a given text.
 

@@ -114,7 +114,13 @@ class Sampled:
         return crowded and self.wants_more
 
     def warm_up(self) -> None:
-        """Generate untimed. The first is the memory pass, unless no warm-up was asked for."""
+        """Have fresh buffers and generate untimed, unless no warm-up was asked for.
+
+        The first generation is the memory pass.
+        """
+        if self._warmups:
+            with self._asking("fresh buffers") as doing:
+                self.worker.reallocate(doing)
         for number in range(1, self._warmups + 1):
             memory_pass = number == 1 and self._memory_wanted
             what = "memory pass" if memory_pass else f"warm-up {number}/{self._warmups}"

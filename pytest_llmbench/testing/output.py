@@ -85,15 +85,20 @@ class OutputPromises(Terms):
         )
 
     def test_greedy_repeats(self, subject: Subject) -> None:
-        """The same prompt gives the same text, whatever was asked in between."""
+        """The same prompt gives the same text, whatever was asked in between, by fresh buffers too.
+
+        Those of an engine that can have them (``reallocate``).
+        """
         one = self._answer(subject)
         subject.ask("Count to three.")
+        subject.reallocate()
         other = self._answer(subject)
         promise(
             (one.text, one.token_ids, one.finish_reason)
             == (other.text, other.token_ids, other.finish_reason),
             f"at temperature 0 the same prompt gave {one.text!r}, then {other.text!r}; "
-            "something of the round between was kept, or something is drawn at random",
+            "something of the round between was kept, fresh buffers (reallocate) lack something, "
+            "or something is drawn at random",
         )
 
     def test_an_answer_ends_by_itself(self, subject: Subject) -> None:

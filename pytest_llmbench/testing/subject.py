@@ -120,6 +120,16 @@ class Subject:
         parameters = msgspec.structs.replace(GREEDY, **changed)
         return self._worker.generate(turns, parameters, "a promise").trace
 
+    def reallocate(self) -> None:
+        """Let the engine's buffers lie elsewhere in memory, if it keeps any.
+
+        Raises:
+            LoadError: there is no room any more.
+        """
+        self.loaded()
+        assert self._worker is not None, "as above"
+        self._worker.reallocate("a promise")
+
     def ask_in_slices(
         self, asked: Asked, *, tokens: int, pause_s: float, **changed: object
     ) -> tuple[Trace, int]:

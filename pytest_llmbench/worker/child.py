@@ -24,6 +24,7 @@ from pytest_llmbench.engines import (
     Encoded,
     Engine,
     Generation,
+    Reallocating,
     Served,
     Slices,
     Stamps,
@@ -92,6 +93,8 @@ class Loop:
                 return self._start(request)
             case say.Load():
                 return self._load(request)
+            case say.Reallocate():
+                return self._reallocate()
             case say.Generate():
                 return self._generate(request)
             case say.GoOn():
@@ -167,6 +170,12 @@ class Loop:
             engine.generate(encoded, natural, Stamps(time.perf_counter_ns))
         synchronize_device()
         return time.perf_counter() - began
+
+    def _reallocate(self) -> say.Reallocated:
+        engine = self._ready()
+        if isinstance(engine, Reallocating):
+            engine.reallocate()
+        return say.Reallocated()
 
     def _generate(self, request: say.Generate) -> say.Generated:
         gc.collect()

@@ -106,6 +106,10 @@ class Worker:
         self.warnings = loaded.warnings
         return loaded
 
+    def reallocate(self, doing: str) -> None:
+        """Let the engine's buffers lie elsewhere in memory; *doing* names it in errors."""
+        self._ask(say.Reallocate(), say.Reallocated, doing, self.variant.round_timeout_s)
+
     def generate(
         self,
         messages: tuple[Message, ...],

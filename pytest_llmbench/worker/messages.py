@@ -63,6 +63,10 @@ class Generate(_Said, frozen=True, kw_only=True):
     slice_tokens: int | None
 
 
+class Reallocate(_Said, frozen=True, kw_only=True):
+    """Let buffers lie elsewhere in memory, if the engine keeps any."""
+
+
 class GoOn(_Said, frozen=True, kw_only=True):
     """The next slice begins."""
 
@@ -137,6 +141,10 @@ class Loaded(_Said, frozen=True, kw_only=True):
 
 class Paused(_Said, frozen=True, kw_only=True):
     """A slice is over, and the round is not. What is understood next is :class:`GoOn`."""
+
+
+class Reallocated(_Said, frozen=True, kw_only=True):
+    """What is allocated beside the weights is new, or never lasts."""
 
 
 class Generated(_Said, frozen=True, kw_only=True):
@@ -238,8 +246,19 @@ class Told(_Said, frozen=True, kw_only=True):
     lines: tuple[str, ...]
 
 
-Request = Start | Load | Generate | GoOn | Force | Top | Weigh | Free
-Reply = Started | Loaded | Paused | Generated | Forced | Topped | Weighed | Freed | Refused
+Request = Start | Load | Reallocate | Generate | GoOn | Force | Top | Weigh | Free
+Reply = (
+    Started
+    | Loaded
+    | Reallocated
+    | Paused
+    | Generated
+    | Forced
+    | Topped
+    | Weighed
+    | Freed
+    | Refused
+)
 Errand = Watch | Suspend | Resume | Settle | AskEnd | Kill
 
 _encoder = msgspec.msgpack.Encoder()

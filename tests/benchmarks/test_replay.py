@@ -11,7 +11,7 @@ import ours
 import pytest
 import replay
 from replay import Draw, PerCell, draws, rules
-from sessions import Cell, Plant, Session, recordings, slowed, together
+from sessions import TIMES, Cell, Plant, Session, recordings, slowed, together
 
 from tests.benchmarks.launches import FIELDS, PROMPTS, VARIANTS, launch
 
@@ -56,7 +56,7 @@ def test_all_times_of_the_variant_grow_by_the_share_and_nothing_else_changes() -
     slow = slowed(LAUNCHES[0], ALL_OF_LARGE)
     for key, column in LAUNCHES[0].figures.items():
         variant, _, field = key
-        times = variant == "large" and field not in ("at_s", "run_delay_share")
+        times = variant == "large" and field in TIMES
         assert slow.figures[key] == tuple(figure * (1.5 if times else 1) for figure in column)
 
 
@@ -118,9 +118,7 @@ def test_several_recorded_sessions_are_the_launches_of_one() -> None:
 
 
 def test_the_judge_sees_the_launches_of_a_session_and_numbers_fresh_ones_on() -> None:
-    steal = {(v, p, "steal_share"): (0.0,) * 8 for v in VARIANTS for p in PROMPTS}
-    whole = [Session(figures={**each.figures, **steal}) for each in LAUNCHES[:3]]
-    rounds = ours._all_rounds(("small", "long"), [together(whole[:2]), whole[2]])
+    rounds = ours._all_rounds(("small", "long"), [together(LAUNCHES[:2]), LAUNCHES[2]])
     assert [entry.launch for entry in rounds] == [0] * 8 + [1] * 8 + [2] * 8
     gap = rounds[16].trace.stamps_ns[1] - rounds[16].trace.stamps_ns[0]
     assert gap == pytest.approx(LAUNCHES[2].figures["small", "long", "itl_s"][0] * 1e9, abs=1)
@@ -130,6 +128,44 @@ def test_too_few_sessions_are_said_with_what_to_type() -> None:
     assert draws("quiet", LAUNCHES[:6], count=1, baseline=5, seed=0)
     with pytest.raises(ValueError, match=r"5 sessions are recorded, 6 are needed; type: .* 1$"):
         draws("quiet", LAUNCHES[:5], count=1, baseline=5, seed=0)
+
+
+# --- side by side -------------------------------------------------------------------------------
+
+TWINS = [launch(seed=seed, noise=0.01, twins=True) for seed in range(8)]
+
+
+def test_twins_are_held_against_and_not_accused() -> None:
+    assert TWINS[0].cells == LAUNCHES[0].cells
+    key, other = ("large", "short", "itl_s"), ("large@twin", "short", "itl_s")
+    assert TWINS[0].other_side.figures[key] == TWINS[0].figures[other] != TWINS[0].figures[key]
+    slow = slowed(TWINS[0], ALL_OF_LARGE)
+    assert slow.other_side.figures == TWINS[0].other_side.figures
+    assert slow.figures[key] != TWINS[0].figures[key]
+
+
+def test_without_a_baseline_a_rule_is_given_the_twin() -> None:
+    given = []
+    PerCell(lambda baseline, now: bool(given.append((baseline, now)))).judge((), TWINS[0], ())
+    figures = TWINS[0].figures
+    assert given == [
+        ((figures[f"{cell.variant}@twin", cell.prompt, cell.metric],), figures[cell])
+        for cell in TWINS[0].cells
+    ]
+
+
+def test_side_by_side_the_slowed_one_is_found_by_all_launches_and_no_other() -> None:
+    taken = draws("quiet", TWINS, count=3, baseline=0, seed=0, launches=2)
+    assert [(len(draw.baseline), len(draw.fresh)) for draw in taken] == [(0, 6)] * 3
+    found = replay.replay(rules(["ours", "benchstat"]), taken, (0.0, 0.2), one_case=False)
+    for name in ("ours", "benchstat"):
+        assert found[name, 0.2].detected == 1
+    assert (found["ours", 0.0].any, found["ours", 0.2].others) == (0, 0)
+
+
+def test_without_twins_there_has_to_be_a_baseline() -> None:
+    with pytest.raises(ValueError, match=r"quiet: these sessions hold no twins.*--baseline 0$"):
+        draws("quiet", LAUNCHES, count=1, baseline=0, seed=0)
 
 
 # --- counting -----------------------------------------------------------------------------------
@@ -230,7 +266,7 @@ def write(folder: Path, condition: str, *lines: object) -> None:
     (folder / f"{condition}.jsonl").write_text("".join(f"{line}\n" for line in words))
 
 
-LINE = {"fields": FIELDS, "rounds": {"v": {"p": [[0, 1, 2, 3, 0.5], [9, 8, 7, 6, 0]]}}}
+LINE = {"fields": FIELDS, "rounds": {"v": {"p": [[0, 1, 2, 3, 0.5, 0], [9, 8, 7, 6, 0, 0]]}}}
 
 
 def test_recordings_are_read_by_condition_the_quiet_ones_first(tmp_path: Path) -> None:
@@ -259,7 +295,7 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: object) -> None:
 
 
 def test_the_number_of_processes_changes_nothing_and_few_draws_are_slowed(tmp_path: Path) -> None:
-    rounds = [[[0, 1 + i, 2, 4, 0], [0, 2, 3, 5, 0]] for i in range(4)]
+    rounds = [[[0, 1 + i, 2, 4, 0, 0], [0, 2, 3, 5, 0, 0]] for i in range(4)]
     lines = [{"fields": FIELDS, "rounds": {"v": {"p": each}}} for each in rounds]
     write(tmp_path, "quiet", *lines)
     parser = argparse.ArgumentParser()

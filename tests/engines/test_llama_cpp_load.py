@@ -75,6 +75,28 @@ def test_an_adapter_changes_the_answers_and_the_identity(tmp_path: Path) -> None
     assert len(set(identities)) == 3
 
 
+def test_fresh_buffers_have_the_adapter_too(tmp_path: Path) -> None:
+    engine, _ = open_engine(adapter=lora(tmp_path / "lora.gguf"))
+    before = run(engine)[0].text
+    for _ in range(3):
+        engine.reallocate()
+        assert run(engine)[0].text == before
+    engine.free()
+
+
+def test_without_room_for_fresh_buffers_the_model_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    import llama_cpp
+
+    engine, _ = open_engine()
+    monkeypatch.setattr(llama_cpp, "llama_init_from_model", lambda *_: None)
+    with pytest.raises(
+        LoadError, match=r"a context of \d+ tokens could not be made .* lower context"
+    ):
+        engine.reallocate()
+    with pytest.raises(AssertionError, match="load comes first"):
+        run(engine)
+
+
 def test_a_model_is_no_adapter() -> None:
     with pytest.raises(LoadError, match=r"adapter = .*f16.gguf' could not be loaded: .*adapter"):
         open_engine(adapter=demo_form("f16.gguf"))

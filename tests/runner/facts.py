@@ -141,6 +141,7 @@ class FakeWorker:
         self.lost = False
         self.asked: list[str] = []
         self.slices: list[int] = []
+        self.reallocated: list[int] = []
         self.kept_on: list[frozenset[int]] = []
         self._rounds = 0
 
@@ -155,6 +156,10 @@ class FakeWorker:
         facts = make_facts(self.script.device, name=self.variant.id)
         facts = msgspec.structs.replace(facts, threads=self.script.threads)
         return Loaded(facts=facts, life=LIFE, warnings=())
+
+    def reallocate(self, _doing: str) -> None:
+        """Note after how many questions."""
+        self.reallocated.append(len(self.asked))
 
     def generate(
         self, messages, _parameters, doing: str, *, memory_pass: bool = False

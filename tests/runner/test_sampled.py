@@ -193,6 +193,7 @@ def test_what_is_done_is_said_between_rounds() -> None:
     run_alone(sampled)
     key = sampled.case.key
     assert said == [
+        f"{key}: fresh buffers",
         f"{key}: memory pass",
         f"{key}: warm-up 2/2",
         *(f"{key}: round {number}/3" for number in (1, 2, 3)),
@@ -204,5 +205,10 @@ def test_an_open_number_of_rounds_is_not_said() -> None:
     sampled = make_sampled(make_case(rounds=None))
     sampled._progress = type("Progress", (), {"say": staticmethod(said.append)})()
     run_alone(sampled)
-    assert said[1] == f"{sampled.case.key}: round 1"
+    assert said[2] == f"{sampled.case.key}: round 1"
     assert len(list(itertools.filterfalse(lambda text: "round" not in text, said))) == LEAST_ROUNDS
+
+
+@pytest.mark.parametrize(("warmup", "after"), [(None, [0]), (2, [0]), (0, [])])
+def test_buffers_are_fresh_before_the_warm_up_where_there_is_one(warmup, after) -> None:
+    assert measured(warmup=warmup).worker.reallocated == after

@@ -103,6 +103,10 @@ class FlawedEngine:
             timings=self._timings(tokens, len(words), cached=cached),
         )
 
+    def reallocate(self) -> None:
+        if self.flaw == "forgets its adapter with its buffers":
+            self.flaw = "remembers the round before"
+
     def vocabulary(self) -> int:
         return 50
 

@@ -30,6 +30,7 @@ FLAWS = {
     "goes on in a pause": "nothing_goes_on_in_a_pause",
     "falls in time": "every_arrival_has_a_stamp_and_time_never_falls",
     "remembers the round before": "greedy_repeats",
+    "forgets its adapter with its buffers": "greedy_repeats",
     "forgets the seed": "seeded_sampling_repeats",
     "ignores the seed": "another_seed_gives_another_text",
     "ignores top_k and top_p": "sampling_from_one_candidate_is_greedy",

@@ -54,7 +54,7 @@ def test_it_says_so_and_later_cases_are_not_run(measured: Measured, number: sign
     first = str(bench.measure(victim[1]).error)
     assert first.startswith(
         "variant 'victim' lost its process while it was idle, before generating "
-        f"{victim[1].key} (memory pass): it was killed by {number.name}"
+        f"{victim[1].key} (fresh buffers): it was killed by {number.name}"
     )
     later = "not run, because earlier variant 'victim' lost its process while it was idle, before"
     assert str(bench.measure(victim[2]).error).startswith(later)

@@ -46,6 +46,14 @@ class LlamaCppEngine:
         self._template = _chat_template(self._loaded, asked, base_dir)
         return facts(self._loaded, base_dir)
 
+    def reallocate(self) -> None:
+        """Make the context anew; without room for it the model goes too."""
+        try:
+            self._ready().renew_context()
+        except LoadError:
+            self.free()
+            raise
+
     def encode(self, messages: tuple[Message, ...], parameters: Parameters) -> Encoded:
         """Return the tokens as an array of C integers."""
         template = self._template_for(parameters)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import random
 import re
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,9 @@ KV_TYPES: Final = {
     "bf16": 30,
 }  # fmt: skip
 """ggml_type; the numbers are part of the GGUF format."""
+
+MOST_HELD_BYTES: Final = 2 << 20
+"""Held while a context is made anew; as much as the second-level cache of a core has, about."""
 
 _ALL_LAYERS: Final = -1
 
@@ -56,6 +60,7 @@ class LoadedModel:
         self.asked = asked
         self.model: int | None = None
         self.context: int | None = None
+        self._adapter: Any = None
         log.clear(keep=True)
         try:
             self._load(base_dir)
@@ -75,7 +80,29 @@ class LoadedModel:
         self.cache_tokens: int = self.llama.llama_n_ctx(context)
         self.context_tokens = min(self._wanted_context(model), self.cache_tokens)
         if self.asked.adapter is not None:
-            self._apply_adapter(model, context, located(self.asked.adapter, base_dir))
+            self._adapter = self._load_adapter(model, located(self.asked.adapter, base_dir))
+            self._apply_adapter(context, self._adapter)
+
+    def renew_context(self) -> None:
+        """Free the context and make one like it, whose buffers lie elsewhere in memory.
+
+        Memory that was freed is what the allocator gives first; so a random amount of it is held
+        meanwhile.
+
+        Raises:
+            LoadError: there is no room for it any more.
+        """
+        assert self.model is not None, "a model that was freed has no context"
+        if self.context is not None:
+            self.llama.llama_free(self.context)
+            self.context = None
+        self.log.clear(keep=False)
+        held = bytearray(random.randbytes(1)) * random.randrange(MOST_HELD_BYTES)  # noqa: S311
+        self.context = context = self._create_context(self.model)
+        del held
+        self.memory = self.llama.llama_get_memory(context)
+        if self._adapter is not None:
+            self._apply_adapter(context, self._adapter)
 
     def free(self) -> None:
         """Give everything back to the system; adapters go with their model."""
@@ -185,7 +212,7 @@ class LoadedModel:
         )
         return parameters
 
-    def _apply_adapter(self, model: int, context: int, path: Path) -> None:
+    def _load_adapter(self, model: int, path: Path) -> Any:
         wrong = gguf_problem(path)
         if wrong is not None:
             raise LoadError(f"adapter = {self.asked.adapter!r}: {wrong}")
@@ -194,6 +221,9 @@ class LoadedModel:
             raise LoadError(
                 f"adapter = {self.asked.adapter!r} could not be loaded: {self.log.reason}"
             )
+        return adapter
+
+    def _apply_adapter(self, context: int, adapter: Any) -> None:
         adapters = (type(adapter) * 1)(adapter)
         scales = (ctypes.c_float * 1)(self.asked.adapter_scale)
         self.llama.llama_set_adapters_lora(context, adapters, 1, scales)
