@@ -85,7 +85,10 @@ class Size(NamedTuple):
 def record(model: Path, size: Size, *, twins: bool) -> dict[str, object]:
     """Return one session: figures of every round by variant and prompt."""
     every = variants(model, size.threads)
-    crews = [{name: one, twin_of(name): one} for name, one in every.items()] if twins else [every]
+    crews = [every]
+    if twins:  # either may be loaded first, as side by side
+        pairs = {name: random.sample((name, twin_of(name)), 2) for name in every}
+        crews = [dict.fromkeys(pair, every[name]) for name, pair in pairs.items()]
     rounds: dict[str, Rounds] = {}
     for crew in crews:
         rounds |= recorded(crew, size)

@@ -27,6 +27,7 @@ from pytest_llmbench.runner.bout import run_bout
 from pytest_llmbench.runner.choosing import Choosing, kept
 from pytest_llmbench.runner.drifting import Drifting, carried
 from pytest_llmbench.runner.lives import Live, Lives
+from pytest_llmbench.runner.loading import Loading
 from pytest_llmbench.runner.measurements import HERE, Measurements, Pace, failed, place_of
 from pytest_llmbench.runner.patience import Patience
 from pytest_llmbench.runner.placing import Placing, processors_of
@@ -96,6 +97,7 @@ class Bench:
         self._decides = decides
         self._chance = chance or random.Random()  # noqa: S311 — an order, not a secret
         self._placing = Placing.here(self._chance)
+        self._loading = Loading(plan, self._chance)
         self._measured = Measurements(scoring or Scoring())
         self._turns = itertools.count()
         self._passed: set[int] = set()
@@ -227,10 +229,17 @@ class Bench:
             self._renew(name for name in self.plan.members(crew) if name in self.variants)
 
     def _renew(self, names: Iterable[str]) -> None:
-        """Load variants in new processes; what fails is found again when they are asked."""
-        for name in names:
+        """Load variants in new processes; what fails is found again when they are asked.
+
+        All old ones end first: memory that is free is then the same for each, as it was at first.
+        """
+        known = list(names)
+        for name in known:
+            self.lives.end(name)
+        self._loading.turn()
+        for name in self._loading.order(known, lambda name: name):
             with contextlib.suppress(LlmbenchError):
-                self.lives.fresh(name)
+                self.lives.ready(name)
 
     def _run(self, case: Case) -> None:
         """Measure a bout and record what it is complete with."""
@@ -265,7 +274,7 @@ class Bench:
         """Take one launch's rounds of *cases*; return what can't be measured, and why."""
         members: dict[str, Live] = {}
         problems: Problems = {}
-        for case in cases:
+        for case in self._loading.order(cases, lambda case: case.variant):
             try:
                 members[case.key] = self.lives.ready(case.variant)
             except EngineNotInstalledError:

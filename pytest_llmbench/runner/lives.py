@@ -80,11 +80,6 @@ class Lives:
             raise LlmbenchError(f"not run, because earlier {_shortened(ended.error)}")
         return self._begin(self._variants[name])
 
-    def fresh(self, name: str) -> Live:
-        """Return *name*, loaded in a new process; the old one is ended. Raises as ready."""
-        self.end(name)
-        return self.ready(name)
-
     def focus(self, live: Live, *, again: bool = False) -> None:
         """Let no other worker run. *again*: those rested before, and started no processes since."""
         self._pool.focus(live.worker, again=again)

@@ -16,7 +16,7 @@ from pytest_llmbench.runner import placing
 from pytest_llmbench.runner.bench import Bench
 from pytest_llmbench.runner.sampled import LEAST_ROUNDS
 from tests.runner.conftest import MakeBench, cases_of
-from tests.runner.facts import BUSY, Script, make_case
+from tests.runner.facts import BUSY, FakePool, Script, make_case
 
 BOTH = {"a": Script(), "b": Script()}
 REFERENCE = {"reference": "a"}
@@ -426,6 +426,44 @@ def test_a_twin_goes_along_and_is_not_asked_about(make_bench: MakeBench) -> None
     assert pool.asked("a") == pool.asked("b") == 6
     assert set(asked) == {"a"}
     assert set(bench.cases) == {AP.key, BP.key}
+
+
+def loads(pool: FakePool) -> list[str]:
+    """Which variants were loaded and ended, in order."""
+    return [entry for entry in pool.log if entry.partition(" ")[0] in ("open", "end")]
+
+
+def test_a_fresh_launch_begins_as_the_first_one_did(make_bench: MakeBench) -> None:
+    """Whoever asks: what is loaded first has other times than what comes after it."""
+    bench, pool = make_bench([AP, BP], BOTH, plan=REFERENCE)
+    bench.measure(BP)
+    bench.look_again(BP, fresh=True)
+    assert loads(pool) == ["open a", "open b", "end b", "end a", "open a", "open b"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_variant_and_its_twin_go_first_by_turns(make_bench: MakeBench, seed: int) -> None:
+    (case,) = cases_of("a", prompts="p")
+    plan = {"twins": {"a": "b"}, "crews": (("a", "b"),)}
+    bench, pool = make_bench([case], BOTH, plan=plan, chance=random.Random(seed))
+    bench.measure(case)
+    bench.look_again(case, fresh=True)
+    bench.look_again(case, fresh=True)
+    opened = [entry for entry in loads(pool) if entry.startswith("open")]
+    first = opened[::2]
+    assert first[0] == first[2] != first[1]
+    assert opened[1::2] == [{"open a": "open b", "open b": "open a"}[name] for name in first]
+
+
+def test_chance_says_which_of_twins_goes_first(make_bench: MakeBench) -> None:
+    (case,) = cases_of("a", prompts="p")
+    plan = {"twins": {"a": "b"}, "crews": (("a", "b"),)}
+    first = set()
+    for seed in range(12):
+        bench, pool = make_bench([case], BOTH, plan=plan, chance=random.Random(seed))
+        bench.measure(case)
+        first.add(loads(pool)[0])
+    assert first == {"open a", "open b"}
 
 
 def test_another_sampling_is_measured_anew_with_its_counterpart(make_bench: MakeBench) -> None:

@@ -10,6 +10,7 @@ from pytest_llmbench.errors import (
     LoadError,
     WorkerCrashedError,
 )
+from pytest_llmbench.runner.lives import Live, Lives
 from tests.runner.conftest import MakeLives
 from tests.runner.facts import Script
 
@@ -72,11 +73,16 @@ def test_an_engine_that_is_not_there_is_skipped_or_an_error(
         lives.whole("a")
 
 
+def relaunched(lives: Lives, name: str) -> Live:
+    lives.end(name)
+    return lives.ready(name)
+
+
 def test_a_fresh_launch_is_another_process_and_is_counted(make_lives: MakeLives) -> None:
     lives, pool = make_lives(a=Script())
     assert lives.ready("a").launch == 0
-    assert lives.fresh("a").launch == 1
-    assert lives.fresh("a").launch == 2
+    assert relaunched(lives, "a").launch == 1
+    assert relaunched(lives, "a").launch == 2
     assert lives.ready("a").worker is pool.workers["a"][2]
     assert pool.log == ["open a", "end a", "open a", "end a", "open a"]
 
@@ -84,7 +90,7 @@ def test_a_fresh_launch_is_another_process_and_is_counted(make_lives: MakeLives)
 def test_of_several_launches_the_first_is_the_life(make_lives: MakeLives) -> None:
     lives, pool = make_lives(a=Script(no_free=[1]))
     lives.ready("a")
-    before = lives.fresh("a")
+    before = relaunched(lives, "a")
     whole = lives.records["a"]
     assert "free_s" in whole.life_cycle, "the first process was freed in order"
     pool.workers["a"][1].warnings = ("of the second",)
@@ -98,7 +104,7 @@ def test_a_fresh_launch_that_fails_keeps_what_is_known(make_lives: MakeLives) ->
     lives, _ = make_lives(a=Script(no_load=[1]))
     lives.ready("a")
     with pytest.raises(LoadError):
-        lives.fresh("a")
+        relaunched(lives, "a")
     record = lives.records["a"]
     assert record.error == "launch 1 found no memory"
     assert record.facts is not None

@@ -118,7 +118,8 @@ def test_what_was_loaded_for_a_verdict_is_freed_with_it(
     lives.ready("a")
 
     def confirmed(name: str) -> tuple[Verdict, ...]:
-        lives.fresh("a")
+        lives.end("a")
+        lives.ready("a")
         lives.ready("b")
         return ()
 
