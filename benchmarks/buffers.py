@@ -50,7 +50,7 @@ def bouts(model: Path, form: str, count: int, rounds: int) -> dict[str, list[lis
             for worker in workers.values():
                 pool.focus(worker)
                 warm = worker.generate(messages, GREEDY, "warm-up")
-            tokens = slice_tokens([round_metrics(warm.trace)["itl_s"]])
+            tokens = slice_tokens([round_metrics(warm.trace)["itl_s"]], [GREEDY.max_new_tokens])
             seen: dict[str, list[float]] = {KEPT: [], FRESH: []}
             for _ in range(rounds):
                 took = {

@@ -111,7 +111,7 @@ def recorded(crew: Mapping[str, tuple[str, dict[str, object]]], size: Size) -> d
             pool.rest()
             memory_s = read_calibration()
             at_s = time.monotonic() - began
-            replies = turn(pool, workers, text, slice_tokens(tokens_s))
+            replies = turn(pool, workers, text, slice_tokens(tokens_s, [GREEDY.max_new_tokens]))
             tokens_s = [round_metrics(reply.trace)["itl_s"] for reply in replies.values()]
             for name, reply in replies.items():
                 if number >= 0:

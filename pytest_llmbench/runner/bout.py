@@ -43,7 +43,7 @@ def run_bout(
     for member in _shuffled(members, chance):
         focus(member)
         member.warm_up()
-    tokens = slice_tokens([member.token_s for member in members])
+    tokens = slice_tokens([m.token_s for m in members], [m.output_tokens for m in members])
     while due := _due(members, companions):
         _take_turn(_shuffled(due, chance), focus, next(turns), tokens)
         if any(member.crowded for member in due):

@@ -56,6 +56,7 @@ class Sampled:
         memory: what the memory pass read.
         warmup_s: seconds of untimed generations, and of first rounds that were warm-up.
         token_s: how long a token took the last time, where that is known.
+        output_tokens: how many there were then.
         error: why it ended early.
     """
 
@@ -78,6 +79,7 @@ class Sampled:
         self.memory: Memory | None = None
         self.warmup_s = 0.0
         self.token_s: float | None = None
+        self.output_tokens: int | None = None
         self.error: LlmbenchError | None = None
         self._machine = machine
         self._progress = progress
@@ -199,7 +201,8 @@ class Sampled:
             self.error = exc
 
     def _seen(self, reply: Generated) -> Generated:
-        """Remember how long a token takes, where *reply* tells."""
+        """Remember how long a token takes, and how many there are, where *reply* tells."""
+        self.output_tokens = reply.trace.output_tokens
         self.token_s = round_metrics(reply.trace).get("itl_s", self.token_s)
         return reply
 

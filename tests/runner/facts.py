@@ -114,6 +114,7 @@ class Script:
         no_free: launches that can't free it.
         device: where the weights are.
         threads: how many compute, where that is known.
+        tokens: of its untimed answers.
     """
 
     gaps_ms: Sequence[float] = (1.0,)
@@ -128,6 +129,7 @@ class Script:
     no_free: Iterable[int] = ()
     device: str = "cpu"
     threads: int | None = None
+    tokens: int = 2
 
 
 class FakeWorker:
@@ -171,7 +173,8 @@ class FakeWorker:
             raise CaseError(f"it refuses {prompt!r}")
         if word != "round":
             memory = MEMORY if memory_pass else None
-            return Generated(trace=_trace(1.0), contention=None, memory=memory, warnings=())
+            trace = msgspec.structs.replace(_trace(1.0), output_tokens=self.script.tokens)
+            return Generated(trace=trace, contention=None, memory=memory, warnings=())
         number, self._rounds = self._rounds, self._rounds + 1
         if self.script.dies_at == (self.launch, number):
             self.lost = True

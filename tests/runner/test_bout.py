@@ -202,13 +202,22 @@ def test_a_variant_alone_has_whole_rounds() -> None:
      ([None, None], 4), ([], 4)],
 )  # fmt: skip
 def test_a_slice_lasts_as_long_in_the_mean(tokens_s, tokens: int) -> None:
-    assert slice_tokens(tokens_s) == tokens
+    assert slice_tokens(tokens_s, []) == tokens
+
+
+@pytest.mark.parametrize(
+    ("answers", "tokens"),
+    [([61], 10), ([62], 11), ([24, 200], 4), ([None, 200], 34), ([400], 50), ([1], 4), ([], 50)],
+)
+def test_the_shortest_round_has_several_slices(answers, tokens: int) -> None:
+    assert slice_tokens([0.001], answers) == tokens
 
 
 def test_all_slices_of_a_bout_are_as_long_as_warm_up_said() -> None:
-    members = [member("a", 3, Script(gaps_ms=[5])), member("b", 3, Script(gaps_ms=[15]))]
+    scripts = {"a": Script(gaps_ms=[5], tokens=400), "b": Script(gaps_ms=[15], tokens=241)}
+    members = [member(name, 3, script) for name, script in scripts.items()]
     run(*members)
-    assert [each.worker.slices for each in members] == [[50] * 3] * 2, "its tokens took 1 ms"
+    assert [each.worker.slices for each in members] == [[40] * 3] * 2, "its tokens took 1 ms"
 
 
 def test_without_warm_up_they_are_the_shortest() -> None:
