@@ -33,6 +33,9 @@ PROMPT = next(iter(PROMPTS.values()))
 MEDIAN = math.sqrt(math.pi / 2)
 """Standard error of a median, in those of a mean, of many normal values."""
 
+NORMAL = 1.4826
+"""Standard deviation of normal values, in median distances from their middle."""
+
 
 def bouts(model: Path, form: str, count: int, rounds: int) -> dict[str, list[list[float]]]:
     """Return the logarithms of ratios to the yardstick, round by round, of each bout."""
@@ -68,9 +71,12 @@ def bouts(model: Path, form: str, count: int, rounds: int) -> dict[str, list[lis
 
 def told(name: str, ratios: list[list[float]]) -> str:
     """Return the line on one way."""
-    apart = statistics.stdev(map(statistics.median, ratios))
-    within = math.sqrt(statistics.fmean(map(statistics.variance, ratios)))
-    by_rounds = MEDIAN * within / math.sqrt(len(ratios[0]))
+    middles = [statistics.median(bout) for bout in ratios]
+    apart = statistics.stdev(middles)
+    off = [
+        abs(each - middle) for bout, middle in zip(ratios, middles, strict=True) for each in bout
+    ]
+    by_rounds = MEDIAN * NORMAL * statistics.median(off) / math.sqrt(len(ratios[0]))
     return f"{name:<8}{apart:>12.2%}{by_rounds:>20.2%}"
 
 
