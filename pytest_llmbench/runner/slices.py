@@ -40,7 +40,7 @@ def slice_tokens(tokens_s: Iterable[float | None], tokens: Iterable[int | None])
     """Return how many tokens a slice has: about :data:`SLICE_S` of the variants' mean, or fewer.
 
     All variants' slices have as many, so that rounds of equally many tokens end together. The
-    shortest round has :data:`LEAST_SLICES`.
+    shortest round has :data:`LEAST_SLICES` or more, unless these would be too short.
 
     Args:
         tokens_s: how long a token of each variant takes, where that is known.
@@ -49,7 +49,7 @@ def slice_tokens(tokens_s: Iterable[float | None], tokens: Iterable[int | None])
     known = [seconds for seconds in tokens_s if seconds]
     wanted = round(SLICE_S * len(known) / sum(known)) if known else 0
     shortest = min((count for count in tokens if count), default=0)
-    most = -(-(shortest - 1) // LEAST_SLICES) if shortest else wanted
+    most = (shortest - 1) // LEAST_SLICES if shortest else wanted
     return max(LEAST_SLICE_TOKENS, min(wanted, most))
 
 

@@ -12,7 +12,7 @@ import pytest
 from pytest_llmbench.errors import WorkerCrashedError
 from pytest_llmbench.runner.bout import bout_of, run_bout
 from pytest_llmbench.runner.sampled import Sampled
-from pytest_llmbench.runner.slices import slice_tokens
+from pytest_llmbench.runner.slices import LEAST_SLICE_TOKENS, LEAST_SLICES, slice_tokens
 from tests.runner.facts import Script, make_case, make_sampled
 
 
@@ -207,10 +207,16 @@ def test_a_slice_lasts_as_long_in_the_mean(tokens_s, tokens: int) -> None:
 
 @pytest.mark.parametrize(
     ("answers", "tokens"),
-    [([61], 10), ([62], 11), ([24, 200], 4), ([None, 200], 34), ([400], 50), ([1], 4), ([], 50)],
+    [([61], 10), ([62], 10), ([24, 200], 4), ([None, 200], 33), ([400], 50), ([1], 4), ([], 50)],
 )
 def test_the_shortest_round_has_several_slices(answers, tokens: int) -> None:
     assert slice_tokens([0.001], answers) == tokens
+
+
+def test_they_are_never_fewer_than_six_unless_they_are_as_short_as_may_be() -> None:
+    for answer in range(1, 400):
+        tokens = slice_tokens([0.001], [answer])
+        assert tokens == LEAST_SLICE_TOKENS or (answer - 1) / tokens >= LEAST_SLICES, answer
 
 
 def test_all_slices_of_a_bout_are_as_long_as_warm_up_said() -> None:
