@@ -1,6 +1,6 @@
 """The luck of where buffers lie: how far apart is one process with itself?
 
-    python benchmarks/buffers.py [--form q8_0] [--bouts 16]
+    python benchmarks/buffers.py [--form llamacpp-f16] [--bouts 16]
 
 Three processes with the same weights under llama.cpp take turns: a yardstick, one that keeps its
 context, and one that makes it anew before each bout. For the latter two it prints how far apart the

@@ -14,11 +14,10 @@ T = TypeVar("T")
 class Loading:
     """The order in which the variants of a crew are loaded.
 
-    What is loaded first gets other pages of memory than what comes after it: of two processes of
-    one model the first was 0.75 % slower (standard error 0.18 %). So a launch begins as those of
-    the baseline did, in the order of the configuration. Side by side there is no baseline that it
-    could cancel out against: there a variant and its twin go first by turns, and who begins is
-    chance.
+    Of two processes of one model the one that was loaded first was 0.75 % slower (standard error
+    0.18 %), presumably for the pages of memory that it got. So a launch begins as those of the
+    baseline did, in the order of the configuration. Side by side there is no baseline that it could
+    cancel out against: there a variant and its twin go first by turns, and who begins is chance.
 
     Args:
         plan: the crews.
