@@ -388,7 +388,7 @@ def _case(variant: str, prompt: str) -> Case:
 def _life(name: str) -> VariantRecord:
     return VariantRecord(
         id=name,
-        config={},
+        config={"engine": name.partition("-")[0]},
         facts=ModelFacts(
             identity={"model": name},
             settings={},

@@ -20,7 +20,8 @@ got better         the ratio stands: another one's change is no reason to accuse
 =================  =============================================================================
 
 A reference that may have become slower, while it may as well be the others that became faster, is
-no ok either.
+no ok either. But where all others changed alike, and run under several engines, its own among them,
+what they share it has a part in: then it is what became slower, whatever the machine did.
 
 How likely a change is that is none: the density of Student's t at the estimate; of times the one
 with the heaviest tails, Cauchy's, whatever is known of their spread. A machine that others share is
@@ -32,7 +33,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -76,12 +77,14 @@ def held_of_case(metric: Metric, record: CaseRecord, context: Context) -> Held |
     if held is None or held.ground != "ratio" or _is_still(held.evidence):
         return held
     times = _own_times(metric, held, grounds, case, context)
-    if has_moved(held.evidence, *times, _ratios(metric, case.variant, case, context)):
+    others = _ratios(metric, case.variant, case, context)
+    if has_moved(held.evidence, *times, others.values()):
         return _instead(held, times, context)
     whole = grounds.beside()
     if whole is not None and _is_alike(held.evidence, whole.evidence):
         of_all = _own_times(metric, held, grounds, None, context)
-        if has_moved(held.evidence, *of_all, _ratios(metric, case.variant, None, context)):
+        others = _ratios(metric, case.variant, None, context)
+        if has_moved(held.evidence, *of_all, others.values()):
             return _instead(held, (times[0], of_all[1]), context)
     return _told_of(held, times)
 
@@ -95,7 +98,8 @@ def held_of_variant(metric: Metric, variant: str, context: Context) -> Held | No
     if held is None or held.ground != "ratio" or _is_still(held.evidence):
         return held
     times = _own_times(metric, held, grounds, None, context)
-    if has_moved(held.evidence, *times, _ratios(metric, variant, None, context)):
+    others = _ratios(metric, variant, None, context)
+    if has_moved(held.evidence, *times, others.values()):
         return _instead(held, times, context)
     return _told_of(held, times)
 
@@ -140,8 +144,10 @@ def _by_others(metric: Metric, held: Held, context: Context) -> Held | None:
         ratio, evidence=msgspec.structs.replace(ratio.evidence, change=change), to=name
     )
     worse = held.evidence.change > 0
-    more = _may_be_more(mine.evidence, held.evidence, context, worse=worse)
-    if not more and has_moved(ratio.evidence, mine, held, _ratios(metric, name, None, context)):
+    others = _ratios(metric, name, None, context)
+    spared = change <= 0 or not _nothing_spares_it(name, ratio.evidence, others, context)
+    more = spared and _may_be_more(mine.evidence, held.evidence, context, worse=worse)
+    if not more and has_moved(ratio.evidence, mine, held, others.values()):
         return _told_of(turned, (held, mine))
     if change <= 0 or _favours(held, mine) >= math.log(TIMES_AS_LIKELY):
         return None
@@ -199,15 +205,44 @@ def _may_be_more(
     )
 
 
-def _ratios(metric: Metric, variant: str, case: Case | None, context: Context) -> list[Evidence]:
-    """Return what the ratios to the reference show of all but *variant*."""
-    found = []
+def _nothing_spares_it(
+    name: str, ratio: Evidence, others: Mapping[str, Evidence], context: Context
+) -> bool:
+    """Whether no one change can have made all but the reference faster.
+
+    All others changed as *name* did, so much likelier than that any stayed, and several engines
+    are among them, the reference's too: what these share, the reference has a part in.
+
+    Args:
+        name: the reference's companion.
+        ratio: its, as a multiple of the reference's.
+        others: those of all others, by variant.
+        context: the session.
+    """
+    if any(_tells(ratio, other) < math.log(TIMES_AS_LIKELY) for other in others.values()):
+        return False
+    engines = {_engine(each, context) for each in (name, *others)}
+    return len(engines) > 1 and _engine(context.reference, context) in engines - {None}
+
+
+def _engine(variant: str | None, context: Context) -> object:
+    """Return the name of the variant's engine; ``None`` where it is not known."""
+    life = None if variant is None else context.lives.get(variant)
+    return None if life is None else life.config.get("engine")
+
+
+def _ratios(
+    metric: Metric, variant: str, case: Case | None, context: Context
+) -> dict[str, Evidence]:
+    """Return what the ratios to the reference show of all but *variant*, by variant."""
+    found = {}
     for name in _others(context):
         grounds = context.grounds(metric, name)
         key = None if case is None else msgspec.structs.replace(case, variant=name).key
         known = name != variant and (key is None or grounds.has(key))
         held = grounds.beside(key) if known else None
-        found += [] if held is None else [held.evidence]
+        if held is not None:
+            found[name] = held.evidence
     return found
 
 
@@ -221,7 +256,7 @@ def _is_still(evidence: Evidence) -> bool:
 
 
 def has_moved(
-    ratio: Evidence, mine: Held | None, reference: Held | None, others: Sequence[Evidence]
+    ratio: Evidence, mine: Held | None, reference: Held | None, others: Collection[Evidence]
 ) -> bool:
     """Whether the reference is what changed: the other way, and so much likelier.
 

@@ -120,10 +120,10 @@ def make_record(
     )
 
 
-def make_life(variant="base", *, error=None, facts=None, loaded=True, **metrics):
+def make_life(variant="base", *, engine=None, error=None, facts=None, loaded=True, **metrics):
     return VariantRecord(
         id=variant,
-        config={},
+        config={} if engine is None else {"engine": engine},
         facts=(facts or make_facts()) if loaded else None,
         life_cycle=measured(metrics),
         warnings=(),

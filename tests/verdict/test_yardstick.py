@@ -254,6 +254,40 @@ def test_a_machine_that_reads_slow_is_no_slow_reference(seed):
     assert found == {"ref": INCONCLUSIVE, "base": IMPROVED}
 
 
+def under(engines, context):
+    """*context* with the engine of each variant."""
+    lives = {name: make_life(name, engine=engine) for name, engine in engines.items()}
+    return dataclasses.replace(context, lives={**context.lives, **lives})
+
+
+APART = {"ref": "llama-cpp", "base": "llama-cpp", "other": "transformers"}
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_engines_apart_did_alike_was_the_reference_on_a_slow_machine_too(seed):
+    context = session(THREE, seed=seed, faster=1 / 1.15, reads=1.15, ref=1.15)
+    found = kinds(under(APART, context))
+    assert found.pop("ref") is REGRESSED
+    assert set(found.values()) <= {OK, IMPROVED}, "their ratios stand"
+
+
+@pytest.mark.parametrize(
+    "engines",
+    [{}, dict.fromkeys(THREE, "llama-cpp"), APART | {"ref": "mlx"}],
+    ids=["unknown", "one", "not its own"],
+)
+def test_what_one_change_can_have_made_faster_is_a_doubt(engines):
+    context = session(THREE, seed=1, faster=1 / 1.15, reads=1.15, ref=1.15)
+    assert kinds(under(engines, context))["ref"] is INCONCLUSIVE
+
+
+@pytest.mark.parametrize("factors", [{}, {"base": 0.85}, {"other": 0.85}, {"base": 1.15}])
+@pytest.mark.parametrize("seed", range(5))
+def test_engines_apart_do_not_accuse_the_reference_for_one_of_them(seed, factors):
+    context = session(THREE, seed=seed, faster=1 / 1.15, reads=1.15, **factors)
+    assert kinds(under(APART, context))["ref"] is not REGRESSED
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_companion_with_few_of_its_prompts_does_not_speak_for_the_reference(seed):
     context = session(TWO, seed=seed, prompts={"base": "a"}, ref=1.3)
