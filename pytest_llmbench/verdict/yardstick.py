@@ -221,8 +221,8 @@ def _nothing_spares_it(
     """
     if any(_tells(ratio, other) < math.log(TIMES_AS_LIKELY) for other in others.values()):
         return False
-    engines = {_engine(each, context) for each in (name, *others)}
-    return len(engines) > 1 and _engine(context.reference, context) in engines - {None}
+    engines = {_engine(each, context) for each in (name, *others)} - {None}
+    return len(engines) > 1 and _engine(context.reference, context) in engines
 
 
 def _engine(variant: str | None, context: Context) -> object:
