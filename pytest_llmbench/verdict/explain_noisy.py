@@ -155,7 +155,7 @@ def _reference(metric: Metric, held: Held) -> tuple[tuple[str, str], ...]:
         by, to = _became(metric, held.aside.evidence), held.aside.to
         why = f"{to} or the machine may have changed"
         return (("reference", f"{by} against {to}, which does not decide: {why}"),)
-    if held.moved is None:
+    if held.moved is None or held.ground == "ratio":
         return ()
     name, evidence = held.moved
     became = _became(metric, evidence)

@@ -46,8 +46,8 @@ class Held:
         sessions: of the baseline, that were compared with.
         launches: of this session.
         cases: how many cases it is about.
-        moved: the reference and what it did by its own times, where the ratio would have decided
-            but the reference is what changed.
+        moved: the reference and what it did by its own times, where it is what changed. Then the
+            ratio does not decide, or, where that became better, is no praise.
         alone: of a ratio that changed, what the variant and the other did by their own times.
         aside: the ratio, where it does not decide though something besides the other may have
             changed.

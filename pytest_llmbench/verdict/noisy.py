@@ -89,6 +89,8 @@ def compare_noisy(
     p = evidence.p_worse(bound)
     doubted = _is_near(held.aside, bound, alpha)
     kind = _kind(p, evidence.p_better(log_bound(accepted, better="lower")), alpha, margin)
+    if kind is VerdictKind.IMPROVED and held.ground == "ratio" and held.moved is not None:
+        kind = VerdictKind.OK  # beside a reference that became slower
     return NoisyComparison(
         metric=metric.name,
         kind=VerdictKind.INCONCLUSIVE if doubted and kind is not VerdictKind.REGRESSED else kind,

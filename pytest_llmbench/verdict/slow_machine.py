@@ -69,6 +69,13 @@ def machine_moved(change: float, before: Iterable[Readings], now: Readings) -> b
     return False
 
 
+def machine_slowdown(before: Iterable[Readings], now: Readings) -> float:
+    """Return the logarithm of how much longer the slower of its workloads takes, 0 at least."""
+    sessions = tuple(before)
+    found = (slowdown(sessions, now, field) for field in _WORKLOADS)
+    return max((0.0, *(slowed for slowed in found if slowed is not None)))
+
+
 def slowdown(before: Iterable[Readings], now: Readings, field: str) -> float | None:
     """Return the logarithm of how much longer the workload takes than in the median session."""
     known = _known(before, field)

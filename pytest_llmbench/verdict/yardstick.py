@@ -20,8 +20,9 @@ got better         the ratio stands: another one's change is no reason to accuse
 =================  =============================================================================
 
 A reference that may have become slower, while it may as well be the others that became faster, is
-no ok either. But where all others changed alike, and run under several engines, its own among them,
-what they share it has a part in: then it is what became slower, whatever the machine did.
+no ok either. But it is what changed, also on a machine that reads slower, where all others became
+faster beside it by about as much, on its device and under several engines, its own among them: no
+one engine's change does that. Then what the others gained is no praise.
 
 How likely a change is that is none: the density of Student's t at the estimate; of times the one
 with the heaviest tails, Cauchy's, whatever is known of their spread. A machine that others share is
@@ -32,8 +33,9 @@ moved far, their times tell next to nothing of which of them changed, and the ra
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -45,7 +47,7 @@ from pytest_llmbench.verdict.alarms import SUSPICIOUS
 from pytest_llmbench.verdict.context import Context
 from pytest_llmbench.verdict.evidence import Evidence
 from pytest_llmbench.verdict.held import Grounds, Held
-from pytest_llmbench.verdict.slow_machine import machine_moved
+from pytest_llmbench.verdict.slow_machine import SHARE, machine_moved, machine_slowdown
 
 TIMES_AS_LIKELY: Final = 6.0
 """The variant is what is tested, and the reference what others are held against: so many times as
@@ -77,15 +79,13 @@ def held_of_case(metric: Metric, record: CaseRecord, context: Context) -> Held |
     if held is None or held.ground != "ratio" or _is_still(held.evidence):
         return held
     times = _own_times(metric, held, grounds, case, context)
-    others = _ratios(metric, case.variant, case, context)
-    if has_moved(held.evidence, *times, others.values()):
-        return _instead(held, times, context)
+    if has_moved(held.evidence, *times, _ratios(metric, case.variant, case, context)):
+        return _instead(metric, held, times, context)
     whole = grounds.beside()
     if whole is not None and _is_alike(held.evidence, whole.evidence):
         of_all = _own_times(metric, held, grounds, None, context)
-        others = _ratios(metric, case.variant, None, context)
-        if has_moved(held.evidence, *of_all, others.values()):
-            return _instead(held, (times[0], of_all[1]), context)
+        if has_moved(held.evidence, *of_all, _ratios(metric, case.variant, None, context)):
+            return _instead(metric, held, (times[0], of_all[1]), context)
     return _told_of(held, times)
 
 
@@ -98,9 +98,8 @@ def held_of_variant(metric: Metric, variant: str, context: Context) -> Held | No
     if held is None or held.ground != "ratio" or _is_still(held.evidence):
         return held
     times = _own_times(metric, held, grounds, None, context)
-    others = _ratios(metric, variant, None, context)
-    if has_moved(held.evidence, *times, others.values()):
-        return _instead(held, times, context)
+    if has_moved(held.evidence, *times, _ratios(metric, variant, None, context)):
+        return _instead(metric, held, times, context)
     return _told_of(held, times)
 
 
@@ -144,10 +143,10 @@ def _by_others(metric: Metric, held: Held, context: Context) -> Held | None:
         ratio, evidence=msgspec.structs.replace(ratio.evidence, change=change), to=name
     )
     worse = held.evidence.change > 0
-    others = _ratios(metric, name, None, context)
-    spared = change <= 0 or not _nothing_spares_it(name, ratio.evidence, others, context)
-    more = spared and _may_be_more(mine.evidence, held.evidence, context, worse=worse)
-    if not more and has_moved(ratio.evidence, mine, held, others.values()):
+    more = not _is_alone(metric, context) and _may_be_more(
+        mine.evidence, held.evidence, context, worse=worse
+    )
+    if not more and has_moved(ratio.evidence, mine, held, _ratios(metric, name, None, context)):
         return _told_of(turned, (held, mine))
     if change <= 0 or _favours(held, mine) >= math.log(TIMES_AS_LIKELY):
         return None
@@ -174,7 +173,7 @@ def _told_of(held: Held, times: _Times) -> Held:
     return dataclasses.replace(held, alone=(mine.evidence, other.evidence))
 
 
-def _instead(held: Held, times: _Times, context: Context) -> Held:
+def _instead(metric: Metric, held: Held, times: _Times, context: Context) -> Held:
     """Return what decides in place of the ratio *held*, which the reference changed.
 
     *times* are the variant's and the reference's own.
@@ -185,7 +184,10 @@ def _instead(held: Held, times: _Times, context: Context) -> Held:
     if not _may_be_more(own.evidence, other.evidence, context):
         return dataclasses.replace(own, moved=(held.to, other.evidence))
     told = _told_of(held, times)
-    return told if held.evidence.change <= 0 else dataclasses.replace(own, aside=told)
+    if held.evidence.change > 0:
+        return dataclasses.replace(own, aside=told)
+    alone = _is_alone(metric, context)
+    return dataclasses.replace(told, moved=(held.to, other.evidence)) if alone else told
 
 
 def _may_be_more(
@@ -205,44 +207,53 @@ def _may_be_more(
     )
 
 
-def _nothing_spares_it(
-    name: str, ratio: Evidence, others: Mapping[str, Evidence], context: Context
-) -> bool:
-    """Whether no one change can have made all but the reference faster.
+def _is_alone(metric: Metric, context: Context) -> bool:
+    """Whether the reference is what became slower, whatever else its machine did.
 
-    All others changed as *name* did, so much likelier than that any stayed, and several engines
-    are among them, the reference's too: what these share, the reference has a part in.
-
-    Args:
-        name: the reference's companion.
-        ratio: its, as a multiple of the reference's.
-        others: those of all others, by variant.
-        context: the session.
+    All others became faster beside it, by about as much: each pair of their ratios is so much
+    likelier alike than that one of them stayed. They ran on its device, over more than
+    :data:`SHARED` of its cases, and under several engines, its own among them. And they changed by
+    more than what a slow machine does to one engine and not to another.
     """
-    if any(_tells(ratio, other) < math.log(TIMES_AS_LIKELY) for other in others.values()):
+    ratios = _witnesses(metric, context)
+    names = (context.reference, *ratios)
+    lives = [life for name in names if name and (life := context.lives.get(name)) is not None]
+    places = {(life.facts.device, life.facts.host_processors) for life in lives if life.facts}
+    engine, *others = [life.config.get("engine") for life in lives] or [None]
+    if len(lives) < len(names) or len(places) != 1:
         return False
-    engines = {_engine(each, context) for each in (name, *others)} - {None}
-    return len(engines) > 1 and _engine(context.reference, context) in engines
+    if engine is None or engine not in others or len({*others} - {None}) < 2:
+        return False
+    least = SHARE * machine_slowdown(context.past.readings, context.readings())
+    return all(-ratio.change > least for ratio in ratios.values()) and all(
+        _tells(one, other) >= math.log(TIMES_AS_LIKELY)
+        for one, other in itertools.permutations(ratios.values(), 2)
+    )
 
 
-def _engine(variant: str | None, context: Context) -> object:
-    """Return the name of the variant's engine; ``None`` where it is not known."""
-    life = None if variant is None else context.lives.get(variant)
-    return None if life is None else life.config.get("engine")
+def _witnesses(metric: Metric, context: Context) -> dict[str, Evidence]:
+    """Return the ratios to the reference of all that have most of its cases, by variant."""
+    if context.reference is None:
+        return {}
+    own = context.grounds(metric, context.reference).own()
+    least = 0.0 if own is None else SHARED * own.cases
+    found = {name: context.grounds(metric, name).beside() for name in _others(context)}
+    return {
+        name: held.evidence
+        for name, held in found.items()
+        if held is not None and held.cases > least
+    }
 
 
-def _ratios(
-    metric: Metric, variant: str, case: Case | None, context: Context
-) -> dict[str, Evidence]:
-    """Return what the ratios to the reference show of all but *variant*, by variant."""
-    found = {}
+def _ratios(metric: Metric, variant: str, case: Case | None, context: Context) -> list[Evidence]:
+    """Return what the ratios to the reference show of all but *variant*."""
+    found = []
     for name in _others(context):
         grounds = context.grounds(metric, name)
         key = None if case is None else msgspec.structs.replace(case, variant=name).key
         known = name != variant and (key is None or grounds.has(key))
         held = grounds.beside(key) if known else None
-        if held is not None:
-            found[name] = held.evidence
+        found += [] if held is None else [held.evidence]
     return found
 
 
@@ -256,7 +267,7 @@ def _is_still(evidence: Evidence) -> bool:
 
 
 def has_moved(
-    ratio: Evidence, mine: Held | None, reference: Held | None, others: Collection[Evidence]
+    ratio: Evidence, mine: Held | None, reference: Held | None, others: Sequence[Evidence]
 ) -> bool:
     """Whether the reference is what changed: the other way, and so much likelier.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import msgspec
@@ -213,3 +214,17 @@ def test_plain_heeds_the_user_s_tolerance():
     held = make_held(math.log(1.2), error=0.005)
     assert is_plain(ITL, held, make_tolerance("itl_s", 0.5))
     assert not is_plain(ITL, held, make_tolerance("itl_s", 0.2))
+
+
+@pytest.mark.parametrize(
+    ("ground", "moved", "verdict"),
+    [("ratio", True, OK), ("ratio", False, IMPROVED), ("absolute", True, IMPROVED)],
+)
+def test_a_ratio_that_became_better_for_a_slower_reference_is_no_praise(ground, moved, verdict):
+    better = dataclasses.replace(
+        make_held(-BOUND - SURE - STEP),
+        ground=ground,
+        moved=("ref", make_held(SURE).evidence) if moved else None,
+    )
+    found = compare_noisy(ITL, better, 1.0, share=SHARE, amount=0.0, alpha=ALPHA)
+    assert found.kind is verdict

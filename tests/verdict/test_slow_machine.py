@@ -11,6 +11,7 @@ from pytest_llmbench.domain.verdict import Verdict, VerdictKind
 from pytest_llmbench.verdict.slow_machine import (
     SHARE,
     machine_moved,
+    machine_slowdown,
     slowdown,
     softened_by_machine,
 )
@@ -102,3 +103,17 @@ def test_it_has_to_move_further_than_its_sessions_are_apart():
     assert machine_moved(math.log(1.05), BEFORE, Readings(pace_s=1.05e-3))
     assert not machine_moved(math.log(1.05), before, Readings(pace_s=1.05e-3))
     assert machine_moved(math.log(1.05), before, Readings(pace_s=1.12e-3))
+
+
+@pytest.mark.parametrize(
+    ("now", "slowed"),
+    [
+        (Readings(calibration_s=0.12, pace_s=1e-3), 0.2),
+        (Readings(calibration_s=0.12, pace_s=1.3e-3), 0.3),
+        (Readings(calibration_s=0.08, pace_s=0.9e-3), 0.0),
+        (Readings(), 0.0),
+    ],
+)
+def test_the_machine_is_as_slow_as_the_slower_of_its_workloads(now, slowed):
+    before = [Readings(calibration_s=0.1, pace_s=1e-3)]
+    assert machine_slowdown(before, now) == pytest.approx(math.log1p(slowed))
