@@ -143,9 +143,8 @@ def _by_others(metric: Metric, held: Held, context: Context) -> Held | None:
         ratio, evidence=msgspec.structs.replace(ratio.evidence, change=change), to=name
     )
     worse = held.evidence.change > 0
-    more = not _is_alone(metric, context) and _may_be_more(
-        mine.evidence, held.evidence, context, worse=worse
-    )
+    more = _may_be_more(mine.evidence, held.evidence, context, worse=worse)
+    more = more and not _is_alone(metric, context)
     if not more and has_moved(ratio.evidence, mine, held, _ratios(metric, name, None, context)):
         return _told_of(turned, (held, mine))
     if change <= 0 or _favours(held, mine) >= math.log(TIMES_AS_LIKELY):
