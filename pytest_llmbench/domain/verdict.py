@@ -38,6 +38,8 @@ class Verdict(Fact, frozen=True, kw_only=True):
         block: the evidence, one ``label: value`` pair per line of a failure's detail block.
         p: of a noisy metric that was compared, how probable such evidence is, at most, where
             the change is an accepted one; ``None`` of all others.
+        machine_slowed: whether the machine itself became slower by enough to be the cause of a
+            time that is held against its own past, and no ratio is left to say more.
     """
 
     metric: str
@@ -45,3 +47,4 @@ class Verdict(Fact, frozen=True, kw_only=True):
     sentence: str
     block: tuple[tuple[str, str], ...] = ()
     p: float | None = None
+    machine_slowed: bool = False

@@ -3,7 +3,8 @@
 A slow minute passes, a process that landed badly in memory is gone with the next, slow code
 stays. So what looks slower is launched again, variant and reference together, and judged on all
 launches; with each of them its evidence has to grow. Numbers that repeat (memory, scores, tokens)
-need no confirmation.
+need no confirmation. Nor does what the machine explains: where it is slower itself, fresh
+processes are as slow.
 """
 
 from __future__ import annotations
@@ -228,10 +229,13 @@ def _is_open(verdicts: Sequence[Verdict], launched: int, chance: float, alpha: f
 
 
 def is_suspected(verdicts: Iterable[Verdict], chance: float) -> bool:
-    """Whether a noisy metric fails, or its evidence is as improbable as *chance*."""
+    """Whether a noisy metric fails, or its evidence is as improbable as *chance*.
+
+    A slower machine that may be the cause of it leaves nothing to suspect.
+    """
     return any(
         verdict.kind is VerdictKind.REGRESSED or (verdict.p is not None and verdict.p <= chance)
-        for verdict in _times(verdicts)
+        for verdict in _unexplained(verdicts)
     )
 
 
@@ -251,8 +255,12 @@ def is_certain(verdicts: Iterable[Verdict], alpha: float) -> bool:
         verdict.kind is VerdictKind.REGRESSED  # a limit that is broken has no chance
         if verdict.p is None
         else CERTAIN * alpha < verdict.p <= HOPELESS
-        for verdict in _times(verdicts)
+        for verdict in _unexplained(verdicts)
     )
+
+
+def _unexplained(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    return [verdict for verdict in _times(verdicts) if not verdict.machine_slowed]
 
 
 def _times(verdicts: Iterable[Verdict]) -> list[Verdict]:

@@ -360,9 +360,7 @@ def _judged(
     verdict = noisy_verdict(metric, result, origin, causes, name)
     if held.ground != "absolute":
         return verdict
-    return softened_by_machine(
-        verdict, held.evidence.change, context.past.readings, context.readings()
-    )
+    return softened_by_machine(verdict, held, context.past.readings, context.readings())
 
 
 def _causes_of(record: CaseRecord, context: Context) -> tuple[Difference, ...]:

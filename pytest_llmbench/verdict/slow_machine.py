@@ -12,6 +12,7 @@ import msgspec
 from pytest_llmbench.domain.record import Readings
 from pytest_llmbench.domain.verdict import Verdict, VerdictKind
 from pytest_llmbench.units import format_percent
+from pytest_llmbench.verdict.held import Held
 
 SHARE: Final = 0.5
 """Where the machine's own workload slowed by half as much as the metric, the machine is as likely
@@ -24,22 +25,29 @@ _WORKLOADS: Final = {
 
 
 def softened_by_machine(
-    verdict: Verdict, change: float, before: Iterable[Readings], now: Readings
+    verdict: Verdict, held: Held, before: Iterable[Readings], now: Readings
 ) -> Verdict:
-    """Return *verdict*, made inconclusive where the machine itself became slower.
+    """Return *verdict*, where the machine itself became slower, as no regression.
+
+    What regressed becomes inconclusive. All that looks slower is marked as the machine's doing,
+    so that nobody measures it again; unless a ratio was set aside, of which more is to be known.
 
     Args:
         verdict: on absolute times.
-        change: the logarithm of the worsening behind it.
+        held: the evidence behind it.
         before: what its workloads took in the sessions that it was held against.
         now: what they take in this session.
     """
-    if verdict.kind is not VerdictKind.REGRESSED:
+    change = held.evidence.change
+    if change <= 0:
         return verdict
     sessions = tuple(before)
     for field, told in _WORKLOADS.items():
         slowed = slowdown(sessions, now, field)
         if slowed is not None and slowed >= SHARE * change:
+            verdict = msgspec.structs.replace(verdict, machine_slowed=held.aside is None)
+            if verdict.kind is not VerdictKind.REGRESSED:
+                return verdict
             clause = f"{told} {format_percent(math.expm1(slowed))} longer than in the baseline"
             return msgspec.structs.replace(
                 verdict,

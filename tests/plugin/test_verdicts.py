@@ -140,10 +140,15 @@ def test_where_all_are_slower_the_ratio_stays(kept: Project) -> None:
 def test_where_the_machine_is_slower_too_nobody_is_accused(
     kept: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And nothing is launched again: a fresh process would be as slow."""
     slower = with_defaults(Bench.__init__, calibrate=lambda: 1.2 * STEADY_S)
     monkeypatch.setattr(Bench.__init__, "__kwdefaults__", slower)
+    usual = with_defaults(Confirming.__init__, launches_of_variant=LAUNCHES_OF_VARIANT)
+    monkeypatch.setattr(Confirming.__init__, "__kwdefaults__", usual)
     result = kept.run(*SLOW, "--llmbench-json=out.json", *NOW)
     assert accused(kept) == {"base": set(), "tuned": set()}
+    cases = json.loads(kept.text("out.json"))["cases"]
+    assert {len(case["metrics"]["itl_s"]["launches"]) for case in cases} == {1}
     result.assert_outcomes(passed=12)
     result.stdout.fnmatch_lines(["inconclusive:", "*but the machine itself is slower: its mem*"])
     result = kept.run(*SLOW, "--llmbench-inconclusive=fail", *NOW)

@@ -42,6 +42,11 @@ def said(p: float | None, kind: VerdictKind | None = None, metric: str = "itl_s"
     return Verdict(metric=metric, kind=kind, sentence=f"{metric} {p}", p=p)
 
 
+def by_machine(p: float, kind: VerdictKind) -> Verdict:
+    """A verdict on what the machine explains."""
+    return msgspec.structs.replace(said(p, kind), machine_slowed=True)
+
+
 SLOW = said(ALARMS.of_case * CERTAIN * 2)
 SURE = said(ALARMS.of_case * CERTAIN / 2)
 FINE = said(0.5)
@@ -390,6 +395,20 @@ def test_what_is_certain() -> None:
     assert not is_certain([SURE, limit], ALARMS.of_case)
 
 
+def test_what_the_machine_explains_is_not_launched_again() -> None:
+    for kind in (VerdictKind.INCONCLUSIVE, VerdictKind.OK):
+        explained = by_machine(SLOW.p or 0.0, kind)
+        assert confirmed((explained,)) == (0, (explained,))
+        assert confirming((explained,))[0].variant("v") == (explained,)
+        assert is_certain([SURE, explained], ALARMS.of_case)
+    launches, verdicts = confirmed((by_machine(1e-9, VerdictKind.INCONCLUSIVE), SURE))
+    assert launches == 1, "another time is not the machine's"
+    assert [confirmation(verdict) for verdict in verdicts] == [
+        None,
+        "measured again in 1 fresh launch",
+    ]
+
+
 def test_a_limit_that_is_broken_is_confirmed_by_every_launch() -> None:
     assert confirmed((said(None, VerdictKind.REGRESSED),))[0] == LAUNCHES
 
@@ -426,6 +445,7 @@ def test_only_times_that_regressed_are_slow(verdict: Verdict, slow: bool) -> Non
         (said(None, VerdictKind.REGRESSED), True),  # a limit that is broken
         (said(0.001, VerdictKind.INCONCLUSIVE), True),
         (said(0.001, metric="score"), False),
+        (by_machine(0.001, VerdictKind.INCONCLUSIVE), False),
         (ERROR, False),
     ],
 )

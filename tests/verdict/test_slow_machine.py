@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 
 from pytest_llmbench.domain.record import Readings
 from pytest_llmbench.domain.verdict import Verdict, VerdictKind
+from pytest_llmbench.verdict.evidence import Evidence
+from pytest_llmbench.verdict.held import Held
 from pytest_llmbench.verdict.slow_machine import (
     SHARE,
     machine_moved,
@@ -24,8 +27,20 @@ SLOW = Verdict(
 JUST = math.exp(SHARE * CHANGE)
 
 
+def held(change=CHANGE, aside=None):
+    return Held(
+        evidence=Evidence(change=change, error=0.01, freedom=5.0),
+        ground="absolute",
+        to=None,
+        sessions=1,
+        launches=1,
+        cases=1,
+        aside=aside,
+    )
+
+
 def soft(**now):
-    return softened_by_machine(SLOW, CHANGE, BEFORE, Readings(**now))
+    return softened_by_machine(SLOW, held(), BEFORE, Readings(**now))
 
 
 @pytest.mark.parametrize(
@@ -48,23 +63,46 @@ def test_it_says_what_became_slower():
     clause = "its memory-bound workload takes 20 % longer than in the baseline"
     assert found.sentence == f"slow, but the machine itself is slower: {clause}"
     assert found.block == (("now", "4 ms"), ("machine", clause))
-    assert found.p == SLOW.p
+    assert (found.p, found.machine_slowed) == (SLOW.p, True)
     clause = "a fixed piece of work takes 50 % longer than in the baseline"
     assert soft(pace_s=1.5e-3).block[-1] == ("machine", clause)
 
 
 @pytest.mark.parametrize("kind", [k for k in VerdictKind if k is not VerdictKind.REGRESSED])
 def test_only_a_regression_loses_its_ground(kind):
-    verdict = Verdict(metric="itl_s", kind=kind, sentence="x")
+    verdict = Verdict(metric="itl_s", kind=kind, sentence="x", p=0.02)
     now = Readings(calibration_s=9.0)
-    assert softened_by_machine(verdict, CHANGE, BEFORE, now) is verdict
+    marked = msgspec.structs.replace(verdict, machine_slowed=True)
+    assert softened_by_machine(verdict, held(), BEFORE, now) == marked
+
+
+@pytest.mark.parametrize("kind", VerdictKind)
+def test_what_did_not_become_slower_has_no_cause(kind):
+    now = Readings(calibration_s=9.0)
+    verdict = Verdict(metric="itl_s", kind=kind, sentence="x", p=0.9)
+    for change in (0.0, -0.01):
+        assert softened_by_machine(verdict, held(change), BEFORE, now) is verdict
+
+
+def test_a_ratio_that_was_set_aside_is_still_to_be_told():
+    """So it is measured again, though it can't regress by its own past."""
+    now, ratio = Readings(calibration_s=9.0), held(0.05)
+    found = softened_by_machine(SLOW, held(aside=ratio), BEFORE, now)
+    assert (found.kind, found.machine_slowed) == (VerdictKind.INCONCLUSIVE, False)
+
+
+@pytest.mark.parametrize("kind", [VerdictKind.OK, VerdictKind.REGRESSED])
+def test_a_machine_that_slowed_by_too_little_is_no_cause(kind):
+    verdict = Verdict(metric="itl_s", kind=kind, sentence="x", p=0.02)
+    now = Readings(calibration_s=0.1 * JUST * (1 - 1e-9), pace_s=1e-3 * JUST * (1 - 1e-9))
+    assert softened_by_machine(verdict, held(), BEFORE, now) is verdict
 
 
 def test_what_was_not_read_says_nothing():
     assert soft() is SLOW
     now = Readings(calibration_s=9.0, pace_s=9.0)
-    assert softened_by_machine(SLOW, CHANGE, (), now) is SLOW
-    assert softened_by_machine(SLOW, CHANGE, (Readings(), Readings()), now) is SLOW
+    assert softened_by_machine(SLOW, held(), (), now) is SLOW
+    assert softened_by_machine(SLOW, held(), (Readings(), Readings()), now) is SLOW
 
 
 def test_the_median_session_is_what_counts():
@@ -73,7 +111,7 @@ def test_the_median_session_is_what_counts():
 
 
 def test_any_number_of_sessions_may_be_told():
-    found = softened_by_machine(SLOW, CHANGE, iter(BEFORE), Readings(pace_s=9.0))
+    found = softened_by_machine(SLOW, held(), iter(BEFORE), Readings(pace_s=9.0))
     assert found.kind is VerdictKind.INCONCLUSIVE
 
 
