@@ -2,12 +2,15 @@
 
     python benchmarks/verdicts/simulated.py FOLDER [--sessions 40]
     python benchmarks/verdicts/table.py --recordings FOLDER
+    python benchmarks/verdicts/simulated.py FOLDER --twins
+    python benchmarks/verdicts/table.py --recordings FOLDER --baseline 0 --launches 3
 
 A recording is of the machine that it was made on. These are drawn from figures that were measured
 on a quieter one (docs/verdicts.md, "Where the noise figures come from"): median time between
 tokens 0.9 % apart between launches, its ratio in turns 0.65 %, 1 % within a launch; TTFT 5 % from
 round to round, its fastest 1.5 % apart. Beside the bursty neighbour two rounds of five are
-disturbed: tokens take 2.5 times as long, the first one two to five times, threads wait.
+disturbed: tokens take 2.5 times as long, the first one two to five times, threads wait. Twins are
+as far apart as other variants: what was measured there is of twins.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from record import FIELDS
+from sessions import twin_of
 
 LEVELS: Final = {
     "transformers-f32": (0.020, 0.045),
@@ -56,11 +60,14 @@ DISTURBED: Final = {"quiet": 0.0, "bursty": 0.4}
 """Share of the rounds that the neighbour disturbs."""
 
 
-def session(chance: np.random.Generator, disturbed: float) -> dict[str, object]:
+def session(
+    chance: np.random.Generator, disturbed: float, *, twins: bool = False
+) -> dict[str, object]:
     """Return one session as record.py writes it; rounds are disturbed with that probability."""
-    itl = {name: level for name, (level, _) in LEVELS.items()}
-    ttft = {name: level for name, (_, level) in LEVELS.items()}
-    hit = chance.random((PROMPTS, ROUNDS, len(LEVELS))) < disturbed
+    levels = LEVELS | ({twin_of(name): both for name, both in LEVELS.items()} if twins else {})
+    itl = {name: level for name, (level, _) in levels.items()}
+    ttft = {name: level for name, (_, level) in levels.items()}
+    hit = chance.random((PROMPTS, ROUNDS, len(levels))) < disturbed
     gaps, firsts = drawn(chance, itl, ITL), drawn(chance, ttft, TTFT)
     gaps = gaps * np.where(hit, 2.5, 1.0)
     firsts = firsts * np.where(hit, chance.uniform(2, 5, hit.shape), 1.0)
@@ -78,7 +85,7 @@ def session(chance: np.random.Generator, disturbed: float) -> dict[str, object]:
                 ]
                 for prompt in range(PROMPTS)
             }
-            for column, name in enumerate(LEVELS)
+            for column, name in enumerate(levels)
         },
     }  # fmt: skip
 
@@ -103,12 +110,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sessions", type=int, default=40, help="of each condition (40)")
+    parser.add_argument("--twins", action="store_true", help="each with one, as side by side")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
     for condition, disturbed in DISTURBED.items():
         chance = np.random.default_rng([asked.seed, *condition.encode()])
-        lines = [json.dumps(session(chance, disturbed)) for _ in range(asked.sessions)]
+        found = (session(chance, disturbed, twins=asked.twins) for _ in range(asked.sessions))
+        lines = map(json.dumps, found)
         (asked.folder / f"{condition}.jsonl").write_text("\n".join(lines) + "\n")
 
 

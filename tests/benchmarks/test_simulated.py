@@ -13,9 +13,9 @@ from simulated import DISTURBED, ITL, LEVELS, PROMPTS, ROUNDS, session
 from pytest_llmbench.metrics.taint import ACCEPTED_RUN_DELAY
 
 
-def sessions(condition: str, count: int):
+def sessions(condition: str, count: int, *, twins: bool = False):
     chance = np.random.default_rng(3)
-    made = (session(chance, DISTURBED[condition]) for _ in range(count))
+    made = (session(chance, DISTURBED[condition], twins=twins) for _ in range(count))
     return [session_of(msgspec.json.decode(json.dumps(one), type=Recorded)) for one in made]
 
 
@@ -32,6 +32,15 @@ def test_launches_and_ratios_are_as_far_apart_as_told() -> None:
     ratio = levels[:, 0] - levels[:, 1]
     assert ratio.std() == pytest.approx(own * np.sqrt(2), rel=0.15)
     assert ratio.std() == pytest.approx(0.0065, rel=0.15), "as measured on twins in turns"
+
+
+def test_twins_are_as_far_apart_as_variants() -> None:
+    made = sessions("quiet", 300, twins=True)
+    assert made[0].other_side.cells == made[0].cells
+    both = [(logs(one, "itl_s"), logs(one.other_side, "itl_s")) for one in made]
+    ratios = np.array([(mine - its).mean(axis=(1, 2)) for mine, its in both])
+    assert ratios.std(axis=0) == pytest.approx(0.0065, rel=0.15)
+    assert ratios.mean(axis=0) == pytest.approx(0, abs=0.0015)
 
 
 def test_the_neighbour_disturbs_its_share_and_can_be_noticed() -> None:
