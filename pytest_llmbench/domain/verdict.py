@@ -39,7 +39,7 @@ class Verdict(Fact, frozen=True, kw_only=True):
         p: of a noisy metric that was compared, how probable such evidence is, at most, where
             the change is an accepted one; ``None`` of all others.
         machine_slowed: whether the machine itself became slower by enough to be the cause of a
-            time that is held against its own past, and no ratio is left to say more.
+            time that is held against its own past, and no ratio says otherwise.
     """
 
     metric: str

@@ -30,7 +30,7 @@ def softened_by_machine(
     """Return *verdict*, where the machine itself became slower, as no regression.
 
     What regressed becomes inconclusive. All that looks slower is marked as the machine's doing,
-    so that nobody measures it again; unless a ratio was set aside, of which more is to be known.
+    so that nobody measures it again; unless there is a ratio that says otherwise so far.
 
     Args:
         verdict: on absolute times.
@@ -45,7 +45,8 @@ def softened_by_machine(
     for field, told in _WORKLOADS.items():
         slowed = slowdown(sessions, now, field)
         if slowed is not None and slowed >= SHARE * change:
-            verdict = msgspec.structs.replace(verdict, machine_slowed=held.aside is None)
+            alone = held.aside is None and held.moved is None
+            verdict = msgspec.structs.replace(verdict, machine_slowed=alone)
             if verdict.kind is not VerdictKind.REGRESSED:
                 return verdict
             clause = f"{told} {format_percent(math.expm1(slowed))} longer than in the baseline"

@@ -27,7 +27,7 @@ SLOW = Verdict(
 JUST = math.exp(SHARE * CHANGE)
 
 
-def held(change=CHANGE, aside=None):
+def held(change=CHANGE, aside=None, moved=None):
     return Held(
         evidence=Evidence(change=change, error=0.01, freedom=5.0),
         ground="absolute",
@@ -36,6 +36,7 @@ def held(change=CHANGE, aside=None):
         launches=1,
         cases=1,
         aside=aside,
+        moved=moved,
     )
 
 
@@ -84,10 +85,10 @@ def test_what_did_not_become_slower_has_no_cause(kind):
         assert softened_by_machine(verdict, held(change), BEFORE, now) is verdict
 
 
-def test_a_ratio_that_was_set_aside_is_still_to_be_told():
+@pytest.mark.parametrize("ratio", [{"aside": held(0.05)}, {"moved": ("ref", held().evidence)}])
+def test_a_ratio_that_does_not_decide_may_yet(ratio):
     """So it is measured again, though it can't regress by its own past."""
-    now, ratio = Readings(calibration_s=9.0), held(0.05)
-    found = softened_by_machine(SLOW, held(aside=ratio), BEFORE, now)
+    found = softened_by_machine(SLOW, held(**ratio), BEFORE, Readings(calibration_s=9.0))
     assert (found.kind, found.machine_slowed) == (VerdictKind.INCONCLUSIVE, False)
 
 
