@@ -28,6 +28,7 @@ from pytest_llmbench.domain.suite import Message, Prompt, Sampling
 from pytest_llmbench.domain.trace import Contention, HostMemory, Memory, Round
 from pytest_llmbench.metrics.taint import Machine
 from pytest_llmbench.verdict.context import Context
+from pytest_llmbench.verdict.held import Held
 from pytest_llmbench.verdict.judge import judge_case
 from tests.support import token_trace
 
@@ -35,6 +36,12 @@ KEY = "tasks/base-sum-n8-t0"
 MEMORY = Memory(
     host=HostMemory(rss=1, rss_anon=None, rss_file=None, rss_peak=None, system_used=1), device=None
 )
+
+
+def make_held(evidence, **more):
+    """What a time is held against: one launch of one case, against one session of its past."""
+    one = {"ground": "absolute", "to": None, "sessions": 1, "launches": 1, "cases": 1}
+    return Held(evidence=evidence, **(one | more))
 
 
 def make_environment(*, cpu="Xeon", **context):

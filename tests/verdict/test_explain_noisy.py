@@ -10,8 +10,8 @@ from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.verdict import Difference, VerdictKind
 from pytest_llmbench.verdict.evidence import Evidence
 from pytest_llmbench.verdict.explain_noisy import noisy_verdict
-from pytest_llmbench.verdict.held import Held
 from pytest_llmbench.verdict.noisy import compare_noisy
+from tests.verdict.facts import make_held
 
 ITL, TPS = CATALOGUE["itl_s"], CATALOGUE["decode_tps"]
 CHANGED = (Difference(field="torch", then="2.12", now="2.13"),)
@@ -33,8 +33,8 @@ def said(
     changed=(),
     alone=None,
 ):
-    held = Held(
-        evidence=Evidence(change=change, error=error, freedom=8.0),
+    held = make_held(
+        Evidence(change=change, error=error, freedom=8.0),
         ground=ground,
         to=to,
         sessions=sessions,

@@ -14,8 +14,8 @@ from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.verdict.alarms import SUSPICIOUS, doubtful
 from pytest_llmbench.verdict.evidence import Evidence, log_bound, quantile
-from pytest_llmbench.verdict.held import Held
 from pytest_llmbench.verdict.noisy import BLIND, compare_noisy, is_plain
+from tests.verdict.facts import make_held
 
 from .facts import make_tolerance
 
@@ -31,20 +31,13 @@ BOUND = math.log1p(SHARE)
 STEP = 1e-9
 
 
-def make_held(change, error=ERROR, freedom=FREEDOM):
-    return Held(
-        evidence=Evidence(change=change, error=error, freedom=freedom),
-        ground="absolute",
-        to=None,
-        sessions=3,
-        launches=1,
-        cases=1,
-    )
+def changed_by(change, error=ERROR, freedom=FREEDOM):
+    return make_held(Evidence(change=change, error=error, freedom=freedom), sessions=3)
 
 
 def compared(change, *, error=ERROR, metric=ITL, share=SHARE, amount=0.0, now=1.0, alpha=ALPHA):
     return compare_noisy(
-        metric, make_held(change, error), now, share=share, amount=amount, alpha=alpha
+        metric, changed_by(change, error), now, share=share, amount=amount, alpha=alpha
     )
 
 
@@ -207,11 +200,11 @@ def test_no_change_is_never_bad(error):
 def test_plain_is_clearly_worse_or_clearly_not(p, plain):
     itl = msgspec.structs.replace(ITL, tolerance=SHARE)
     change = BOUND + quantile(p, FREEDOM) * ERROR
-    assert is_plain(itl, make_held(change), None) is plain
+    assert is_plain(itl, changed_by(change), None) is plain
 
 
 def test_plain_heeds_the_user_s_tolerance():
-    held = make_held(math.log(1.2), error=0.005)
+    held = changed_by(math.log(1.2), error=0.005)
     assert is_plain(ITL, held, make_tolerance("itl_s", 0.5))
     assert not is_plain(ITL, held, make_tolerance("itl_s", 0.2))
 
@@ -222,9 +215,9 @@ def test_plain_heeds_the_user_s_tolerance():
 )
 def test_a_ratio_that_became_better_for_a_slower_reference_is_no_praise(ground, moved, verdict):
     better = dataclasses.replace(
-        make_held(-BOUND - SURE - STEP),
+        changed_by(-BOUND - SURE - STEP),
         ground=ground,
-        moved=("ref", make_held(SURE).evidence) if moved else None,
+        moved=("ref", changed_by(SURE).evidence) if moved else None,
     )
     found = compare_noisy(ITL, better, 1.0, share=SHARE, amount=0.0, alpha=ALPHA)
     assert found.kind is verdict

@@ -16,10 +16,11 @@ from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.verdict.alarms import SESSION, SUSPICIOUS, Alarms
 from pytest_llmbench.verdict.evidence import log_bound
-from pytest_llmbench.verdict.held import RATIO_NOISE, Held
+from pytest_llmbench.verdict.held import RATIO_NOISE
 from pytest_llmbench.verdict.noise import split
 from pytest_llmbench.verdict.noisy import compare_noisy
 from pytest_llmbench.verdict.panel import Panel
+from tests.verdict.facts import make_held
 
 ITL = CATALOGUE["itl_s"]
 BOUND = log_bound(ITL.tolerance, better=ITL.better)
@@ -53,7 +54,7 @@ def simulated(generator, *, sessions, launches=1, noise=ITL.noise, assumed=ITL.n
 
 
 def judged(evidence, alpha):
-    held = Held(evidence=evidence, ground="absolute", to=None, sessions=1, launches=1, cases=1)
+    held = make_held(evidence)
     share = ITL.tolerance
     return compare_noisy(ITL, held, 0.2, share=share, amount=0.0, alpha=alpha)
 

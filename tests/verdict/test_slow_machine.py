@@ -10,7 +10,6 @@ import pytest
 from pytest_llmbench.domain.record import Readings
 from pytest_llmbench.domain.verdict import Verdict, VerdictKind
 from pytest_llmbench.verdict.evidence import Evidence
-from pytest_llmbench.verdict.held import Held
 from pytest_llmbench.verdict.slow_machine import (
     SHARE,
     machine_moved,
@@ -18,6 +17,7 @@ from pytest_llmbench.verdict.slow_machine import (
     slowdown,
     softened_by_machine,
 )
+from tests.verdict.facts import make_held
 
 BEFORE = (Readings(pace_s=1e-3, calibration_s=0.1),)
 CHANGE = math.log(1.3)
@@ -28,16 +28,8 @@ JUST = math.exp(SHARE * CHANGE)
 
 
 def held(change=CHANGE, aside=None, moved=None):
-    return Held(
-        evidence=Evidence(change=change, error=0.01, freedom=5.0),
-        ground="absolute",
-        to=None,
-        sessions=1,
-        launches=1,
-        cases=1,
-        aside=aside,
-        moved=moved,
-    )
+    evidence = Evidence(change=change, error=0.01, freedom=5.0)
+    return make_held(evidence, aside=aside, moved=moved)
 
 
 def soft(**now):

@@ -14,7 +14,6 @@ from pytest_llmbench.domain.record import Readings
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.verdict.alarms import SUSPICIOUS, Alarms
 from pytest_llmbench.verdict.evidence import Evidence
-from pytest_llmbench.verdict.held import Held
 from pytest_llmbench.verdict.judge import judge_case, judge_variant
 from pytest_llmbench.verdict.yardstick import (
     companion,
@@ -23,6 +22,7 @@ from pytest_llmbench.verdict.yardstick import (
     held_of_variant,
     stayed,
 )
+from tests.verdict.facts import make_held
 
 from .facts import make_case, make_context, make_facts, make_life, make_record, session_like
 
@@ -406,14 +406,7 @@ def test_a_ratio_that_is_too_noisy_to_tell_is_no_proof_that_the_reference_stayed
 
 
 def by_own_past(change, error=0.02):
-    return Held(
-        evidence=evidence(change, error),
-        ground="absolute",
-        to=None,
-        sessions=5,
-        launches=1,
-        cases=6,
-    )
+    return make_held(evidence(change, error), sessions=5, cases=6)
 
 
 @pytest.mark.parametrize(
