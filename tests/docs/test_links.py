@@ -11,6 +11,7 @@ import yaml
 from tests.docs.pages import DOCS, ROOT, Fence, fences
 
 FOLDERS = ("baselines", "benchmarks", "changelog.d", "docs", "examples")
+IMAGES = DOCS / "images"
 PAGES = sorted(
     [*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))]
 )
@@ -19,13 +20,23 @@ LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s]+)\)")
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
-    words = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
-    for link in LINK.findall(words):
-        file, _, anchor = link.partition("#")
-        target = (page.parent / file).resolve() if file else page
+    for link in links(page):
+        _, _, anchor = link.partition("#")
+        target = target_of(link, page)
         assert target.exists(), f"{link} leads nowhere"
         assert target.is_relative_to(ROOT), f"{link} leads out of the repository"
         assert not anchor or anchor in anchors(target), f"{link}: there is no such heading"
+
+
+def links(page: Path) -> list[str]:
+    """The links of *page* to files and headings, pictures among them; not those in fences."""
+    words = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return LINK.findall(words)
+
+
+def target_of(link: str, page: Path) -> Path:
+    file = link.partition("#")[0]
+    return (page.parent / file).resolve() if file else page
 
 
 def anchors(page: Path) -> set[str]:
@@ -51,3 +62,10 @@ def test_every_page_is_in_the_index() -> None:
     index = (DOCS / "README.md").read_text("utf-8")
     for page in DOCS.glob("*.md"):
         assert page.name == "README.md" or f"({page.name})" in index
+
+
+def test_every_picture_is_small_and_shown() -> None:
+    shown = {target_of(link, page) for page in PAGES for link in links(page)}
+    pictures = set(IMAGES.iterdir())
+    assert pictures == {target for target in shown if target.parent == IMAGES}
+    assert all(path.stat().st_size < 250_000 for path in pictures)

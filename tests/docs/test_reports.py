@@ -47,11 +47,3 @@ def test_the_command_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     for words in typed:
         assert main(words) == 0
     assert {"figures", "report.html"} <= {path.name for path in tmp_path.iterdir()}
-
-
-def test_every_picture_is_small_and_used() -> None:
-    pictures = list((DOCS / "images").iterdir())
-    assert {f"images/{path.name}" for path in pictures} == {
-        link.partition(")")[0] for link in TEXT.split("](")[1:] if link.startswith("images/")
-    }
-    assert all(path.stat().st_size < 250_000 for path in pictures)
