@@ -29,11 +29,12 @@ def relative_metrics(
 ) -> dict[str, Relative]:
     """Return every noisy metric of *rounds* as a multiple of that of *others*, by name.
 
-    A launch's ratio is the middle mean over the turns in which both were undisturbed, two at least;
-    where there are fewer, it is the ratio of the two statistics of that launch. Launches that
-    only one of the two has say nothing; a metric that one of them lacks, or that is zero, is
-    absent. There is none at all where *others* were disturbed, and *rounds* were not: the ratio
-    would be the disturbance's.
+    A launch's ratio is the middle mean over the turns in which both were undisturbed. One without
+    such a turn says nothing where others have one: what disturbed the one of a turn will have
+    reached the other, seen or not. Where none has, it is the ratio of the two statistics of each
+    launch. Launches that only one of the two has say nothing either; a metric that one of them
+    lacks, or that is zero, is absent. There is none at all where *others* were disturbed, and
+    *rounds* were not: the ratio would be the disturbance's.
 
     Args:
         rounds: of the variant.
@@ -67,15 +68,17 @@ def _relative(
     theirs: Mapping[_Turn, Mapping[str, float]],
     to: str,
 ) -> Relative | None:
-    launches, errors = list[float](), list[float]()
-    for launch in sorted({turn[0] for turn in mine} & {turn[0] for turn in theirs}):
-        ours, its = (_of_launch(side, launch, metric.name) for side in (mine, theirs))
-        if ours and its:
-            ratio, error = _of_one_launch(metric, ours, its)
-            launches.append(ratio)
-            errors.append(error)
-    if not launches:
+    both = [
+        tuple(_of_launch(side, launch, metric.name) for side in (mine, theirs))
+        for launch in sorted({turn[0] for turn in mine} & {turn[0] for turn in theirs})
+    ]
+    paired = [(ours, its) for ours, its in both if ours.keys() & its.keys()]
+    found = [_in_turns(ours, its) for ours, its in paired] or [
+        (_apart(metric, ours, its), 0.0) for ours, its in both if ours and its
+    ]
+    if not found:
         return None
+    launches, errors = zip(*found, strict=True)
     return Relative(
         to=to,
         value=math.exp(float(np.mean(launches))),
@@ -95,13 +98,14 @@ def _of_launch(
     }
 
 
-def _of_one_launch(
-    metric: Metric, ours: Mapping[int, float], its: Mapping[int, float]
-) -> tuple[float, float]:
-    """Return the logarithm of the ratio in one launch, and its standard error."""
+def _in_turns(ours: Mapping[int, float], its: Mapping[int, float]) -> tuple[float, float]:
+    """Return the logarithm of the ratio in the turns of both, and its standard error."""
     pairs = [ours[turn] - its[turn] for turn in ours.keys() & its.keys()]
-    if len(pairs) >= 2:
-        spread = round_spread(pairs, Statistic.MIDDLE)
-        return middle_mean(pairs), spread * math.sqrt(of_middle(len(pairs)))
+    spread = round_spread(pairs, Statistic.MIDDLE)
+    return middle_mean(pairs), spread * math.sqrt(of_middle(len(pairs)))
+
+
+def _apart(metric: Metric, ours: Mapping[int, float], its: Mapping[int, float]) -> float:
+    """Return the logarithm of the ratio of both statistics."""
     one, other = (session_statistic(list(s.values()), metric.statistic) for s in (ours, its))
-    return one - other, 0.0
+    return one - other

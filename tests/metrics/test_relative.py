@@ -89,10 +89,11 @@ def test_the_error_is_that_of_the_pairs_middle():
 # --- where pairs are few -----------------------------------------------------------------------
 
 
-def test_one_pair_is_too_few_so_the_statistics_are_divided():
-    found = relative(turns(20, None, 40, 40), turns(None, 10, 10))
-    assert found.value == pytest.approx(4.0)
-    assert found.error == 0.0
+def test_one_pair_is_enough_beside_rounds_that_have_none():
+    """What disturbed the one of a turn will have reached the other, and may not have been seen."""
+    ours, its = turns(90, 20, 90, 90), turns(10, 10, 10, 10, tainted={0, 2, 3})
+    found = relative([*ours, *turns(90, first=9)], [*its, *turns(10, 10, first=4)])
+    assert (found.value, found.error) == (pytest.approx(2.0), 0.0)
 
 
 def test_variants_measured_one_after_the_other_have_no_pairs():
@@ -116,6 +117,13 @@ def test_launches_are_their_geometric_mean():
 def test_a_launch_that_only_one_of_them_has_says_nothing():
     found = relative(launches((20, 20), (), (60, 60)), launches((10, 10), (10, 10)))
     assert found.launches == pytest.approx((2.0,))
+
+
+def test_a_launch_without_a_pair_says_nothing_beside_one_that_has():
+    ours, its = launches((20, 20), (90, 20)), launches((10, 10), (10, 10))
+    busy = turns(90, 20, launch=2), turns(10, 10, launch=2, first=7)
+    found = relative([*ours, *busy[0]], [*its, *busy[1]])
+    assert found.launches == pytest.approx((2.0, math.sqrt(18)))
 
 
 def test_errors_of_launches_average_out():
