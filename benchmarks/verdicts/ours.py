@@ -51,7 +51,6 @@ from pytest_llmbench.verdict.disturbance import disturbance
 from pytest_llmbench.verdict.judge import judge_case, judge_variant
 
 HERE = Environment(identity={"processor": "recorded"}, context={})
-REFERENCE = "llamacpp-f16"
 MOST_KEPT = 64
 
 
@@ -76,7 +75,7 @@ class Ours:
     """
 
     def __init__(self, *, interleaved: bool = True, confirmed: bool = True) -> None:
-        self._reference = REFERENCE if interleaved else None
+        self._interleaved = interleaved
         self._launches = LAUNCHES_OF_VARIANT if confirmed else 0
 
     def judge(
@@ -88,7 +87,8 @@ class Ours:
 
     def told(self, baseline: Sequence[Session], now: Session, fresh: Sequence[Session]) -> Told:
         """Return what is said of every cell and of every variant as a whole."""
-        bench = _Bench(baseline, now, tuple(fresh)[: self._launches], self._reference)
+        reference = now.reference if self._interleaved else None
+        bench = _Bench(baseline, now, tuple(fresh)[: self._launches], reference)
         said: dict[Cell, VerdictKind] = {}
         for key in bench.keys:
             for verdict in bench.case(key):
@@ -103,7 +103,7 @@ class Ours:
 
 def stopped_after(baseline: Sequence[Session], now: Session) -> dict[tuple[str, str], int]:
     """Return after how many of its rounds the runner would have stopped each case of *now*."""
-    bench = _Bench(baseline, now, (), REFERENCE)
+    bench = _Bench(baseline, now, (), now.reference)
     return {key: bench.stops(key) for key in bench.keys}
 
 
@@ -175,7 +175,9 @@ class _Bench:
             rounds=tuple(rounds),
             metrics=case_metrics(rounds, case.prompt, None, machine=self._machine, quality=False),
         )
-        return Judged(_config([key[0]]), self._context, comparing=True).decides(record)
+        return Judged(_config([key[0]], self._reference), self._context, comparing=True).decides(
+            record
+        )
 
     def variant(self, name: str) -> tuple[Verdict, ...]:
         verdicts = judge_variant(name, self._context, Gates())
@@ -205,12 +207,12 @@ class _Bench:
             self.spent_s += sum(times)
 
 
-def _config(variants: Iterable[str]) -> Config:
+def _config(variants: Iterable[str], reference: str | None) -> Config:
     """Return a configuration whose cases all have the default gates."""
     return Config(
         keep_reference=False,
         source=Path("recorded"),
-        reference=REFERENCE,
+        reference=reference,
         variants={
             name: Variant(
                 id=name, engine="recorded", options={}, base_dir=Path(), python=None, host=None,

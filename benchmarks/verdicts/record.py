@@ -47,6 +47,8 @@ GREEDY = Parameters(
 SHAPE = {"hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 10}
 """Of a model with 36 million random parameters, at four bytes larger than the caches."""
 
+REFERENCE = "transformers-f32"
+
 FIELDS = (
     "at_s", "ttft_s", "itl_s", "latency_s", "run_delay_share", "steal_share", "memory_s",
     "pace_before_s", "pace_after_s",
@@ -61,10 +63,11 @@ def variants(model: Path, threads: int) -> dict[str, tuple[str, dict[str, object
         from gguf_forms import quantize
 
         quantize(f16, q8, "LLAMA_FTYPE_MOSTLY_Q8_0")
-    torch = {"device": "cpu", "dtype": "float32", "threads": threads}
+    torch = {"device": "cpu", "threads": threads}
     llama = {"threads": threads, "context": 512}
     return {
-        "transformers-f32": ("transformers", {"model": str(model), **torch}),
+        REFERENCE: ("transformers", {"model": str(model), "dtype": "float32", **torch}),
+        "transformers-bf16": ("transformers", {"model": str(model), "dtype": "bfloat16", **torch}),
         "llamacpp-f16": ("llama-cpp", {"model": str(f16), **llama}),
         "llamacpp-q8_0": ("llama-cpp", {"model": str(q8), **llama}),
     }
@@ -92,7 +95,7 @@ def record(model: Path, size: Size, *, twins: bool) -> dict[str, object]:
     rounds: dict[str, Rounds] = {}
     for crew in crews:
         rounds |= recorded(crew, size)
-    return {"fields": FIELDS, "rounds": rounds}
+    return {"fields": FIELDS, "reference": None if twins else REFERENCE, "rounds": rounds}
 
 
 def recorded(crew: Mapping[str, tuple[str, dict[str, object]]], size: Size) -> dict[str, Rounds]:

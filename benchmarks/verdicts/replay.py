@@ -28,6 +28,7 @@ from sessions import (
     Cell,
     Plant,
     Session,
+    among,
     recordings,
     slowed,
     together,
@@ -269,6 +270,8 @@ def add_options(parser: argparse.ArgumentParser, *, count: int, planted: int) ->
     """Add what to replay and how: by default *count* draws, slowed in *planted* of them."""
     parser.add_argument("--rule", action="append", help="one rule's name; again for more")
     parser.add_argument("--condition", action="append", help="one condition; again for more")
+    parser.add_argument("--variant", action="append", help="one variant alone; again for more")
+    parser.add_argument("--reference", help="what ratios are to, in place of the recorded one")
     parser.add_argument("--draws", type=int, default=count, help=f"of unchanged code ({count})")
     parser.add_argument("--planted", type=int, default=planted, help=f"of them slowed ({planted})")
     parser.add_argument(
@@ -287,6 +290,17 @@ def add_launches(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def sessions_asked(asked: argparse.Namespace) -> Iterator[tuple[str, tuple[Session, ...]]]:
+    """Yield each condition that the options ask for, and its sessions, of the variants asked for.
+
+    Raises:
+        ValueError: nothing is recorded, not of such a variant, or a recording is damaged.
+    """
+    for condition, sessions in recordings(asked.recordings).items():
+        if condition in (asked.condition or [condition]):
+            yield condition, tuple(among(s, asked.variant, asked.reference) for s in sessions)
+
+
 def replayed(
     asked: argparse.Namespace, judges: Mapping[str, Rule], slowdowns: Sequence[float]
 ) -> Iterator[tuple[str, int, dict[tuple[str, float], Rates]]]:
@@ -295,11 +309,9 @@ def replayed(
     A condition with too few sessions is said on the error stream and left out.
 
     Raises:
-        ValueError: nothing is recorded, or a recording is damaged.
+        ValueError: as :func:`sessions_asked`.
     """
-    for condition, sessions in recordings(asked.recordings).items():
-        if condition not in (asked.condition or [condition]):
-            continue
+    for condition, sessions in sessions_asked(asked):
         try:
             drawn = draws(
                 condition, sessions, count=asked.draws, baseline=asked.baseline, seed=asked.seed,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,17 +49,20 @@ class Recorded(msgspec.Struct, frozen=True):
     """A line of a recording: what record.py writes."""
 
     fields: tuple[str, ...]
+    reference: str | None
     rounds: dict[str, dict[str, tuple[tuple[float, ...], ...]]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Session:
     """One launch of every variant, or several.
 
     Attributes:
+        reference: the variant that the others' ratios are to; ``None`` beside twins.
         figures: what each round showed, in the rounds' order, by variant, prompt and field.
     """
 
+    reference: str | None
     figures: Mapping[tuple[str, str, str], tuple[float, ...]]
 
     @functools.cached_property
@@ -72,16 +75,20 @@ class Session:
     @functools.cached_property
     def other_side(self) -> Session:
         """The twins under the names of what is held against them; without any, empty."""
-        return Session(
-            figures={
+        return self.with_figures(
+            {
                 (variant.removesuffix(TWIN), prompt, field): column
                 for (variant, prompt, field), column in self.figures.items()
                 if variant.endswith(TWIN)
             }
         )
 
+    def with_figures(self, figures: Mapping[tuple[str, str, str], tuple[float, ...]]) -> Session:
+        """Return this session with other figures."""
+        return dataclasses.replace(self, figures=figures)
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Plant:
     """A slowdown on purpose: which variant, under which prompt (``None``: all), by what share."""
 
@@ -120,13 +127,43 @@ def _sessions(file: Path) -> Iterator[Session]:
 def session_of(recorded: Recorded) -> Session:
     """Return the session of one line; every round must have a figure for every field."""
     return Session(
+        reference=recorded.reference,
         figures={
             (variant, prompt, field): tuple(column)
             for variant, prompts in recorded.rounds.items()
             for prompt, rounds in prompts.items()
             for field, column in zip(recorded.fields, zip(*rounds, strict=True), strict=True)
-        }
+        },
     )
+
+
+def among(session: Session, variants: Sequence[str] | None, reference: str | None) -> Session:
+    """Return *session* with some of its variants, their ratios to *reference*.
+
+    Args:
+        session: a recorded one.
+        variants: those that are kept, with their twins; ``None``: all.
+        reference: one of them; ``None``: as recorded.
+
+    Raises:
+        ValueError: a variant was not recorded, or the reference is not among them.
+    """
+    known = {variant.removesuffix(TWIN) for variant, _, _ in session.figures}
+    kept = set(variants or known)
+    to = reference or session.reference
+    for name in kept - known:
+        raise ValueError(f"no variant {name!r} was recorded; write one of: {_listed(known)}")
+    if to is not None and to not in kept:
+        raise ValueError(
+            f"the reference {to!r} is not among the variants; --reference names another: "
+            f"{_listed(kept)}"
+        )
+    figures = {key: c for key, c in session.figures.items() if key[0].removesuffix(TWIN) in kept}
+    return dataclasses.replace(session, reference=to, figures=figures)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 def together(launches: Sequence[Session]) -> Session:
@@ -140,13 +177,13 @@ def together(launches: Sequence[Session]) -> Session:
             if field == METRICS[0]:
                 key = variant, prompt, LAUNCH
                 figures[key] = figures.get(key, ()) + (number,) * len(column)
-    return Session(figures=figures)
+    return launches[0].with_figures(figures)
 
 
 def slowed(session: Session, plant: Plant) -> Session:
     """Return *session* with all times that *plant* hits longer by its share."""
-    return Session(
-        figures={
+    return session.with_figures(
+        {
             (variant, prompt, field): tuple(figure * (1 + plant.slowdown) for figure in column)
             if field in TIMES and plant.hits(variant, prompt)
             else column

@@ -24,9 +24,11 @@ import numpy as np
 from record import FIELDS
 from sessions import twin_of
 
+REFERENCE: Final = "llamacpp-f16"
+
 LEVELS: Final = {
     "transformers-f32": (0.020, 0.045),
-    "llamacpp-f16": (0.0050, 0.012),
+    REFERENCE: (0.0050, 0.012),
     "llamacpp-q8_0": (0.0035, 0.010),
 }
 """Seconds between tokens and to the first one, of unchanged code."""
@@ -74,6 +76,7 @@ def session(
     waited = np.where(hit, chance.uniform(0.6, 0.8, hit.shape), 0.01)
     return {
         "fields": FIELDS,
+        "reference": None if twins else REFERENCE,
         "rounds": {
             name: {
                 f"words-{prompt + 1}": [

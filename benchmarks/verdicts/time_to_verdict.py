@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from ours import Ours, stopped_after
-from replay import Draw, add_options, draws
-from sessions import Plant, Session, recordings, slowed
+from replay import Draw, add_options, draws, sessions_asked
+from sessions import Plant, Session, slowed
 
 from pytest_llmbench.domain.verdict import VerdictKind
 from pytest_llmbench.runner.sampled import LEAST_ROUNDS
@@ -45,8 +45,8 @@ class Cost:
 
 def cut(session: Session, counts: dict[tuple[str, str], int]) -> Session:
     """Return *session* with the first rounds of each case only."""
-    return Session(
-        figures={
+    return session.with_figures(
+        {
             (variant, prompt, field): column[: counts[variant, prompt]]
             for (variant, prompt, field), column in session.figures.items()
         }
@@ -87,9 +87,7 @@ def main() -> None:
     shares = (0.0, *SLOWDOWNS)
     heads = "".join(f"{f'+{share:.0%}: accused, s':>22}" for share in shares)
     print(f"{'condition':<10} {'rounds':<14} {'of a case':>9}{heads}")
-    for condition, sessions in recordings(asked.recordings).items():
-        if condition not in (asked.condition or [condition]):
-            continue
+    for condition, sessions in sessions_asked(asked):
         drawn = draws(
             condition, sessions, count=asked.draws, baseline=asked.baseline, seed=asked.seed
         )

@@ -19,6 +19,7 @@ def launch(*, seed: int, rounds: int = 8, noise: float = 0.0, twins: bool = Fals
     return session_of(
         Recorded(
             fields=FIELDS,
+            reference=None if twins else VARIANTS[0],
             rounds={
                 variant: {
                     prompt: tuple(

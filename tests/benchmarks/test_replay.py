@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,17 @@ import ours
 import pytest
 import replay
 from replay import Draw, PerCell, draws, rules
-from sessions import TIMES, Cell, Plant, Session, recordings, slowed, together
+from sessions import (
+    TIMES,
+    Cell,
+    Plant,
+    Session,
+    among,
+    recordings,
+    slowed,
+    together,
+    twin_of,
+)
 
 from tests.benchmarks.launches import FIELDS, PROMPTS, VARIANTS, launch
 
@@ -266,7 +277,11 @@ def write(folder: Path, condition: str, *lines: object) -> None:
     (folder / f"{condition}.jsonl").write_text("".join(f"{line}\n" for line in words))
 
 
-LINE = {"fields": FIELDS, "rounds": {"v": {"p": [[0, 1, 2, 3, 0.5, 0], [9, 8, 7, 6, 0, 0]]}}}
+LINE = {
+    "fields": FIELDS,
+    "reference": "v",
+    "rounds": {"v": {"p": [[0, 1, 2, 3, 0.5, 0], [9, 8, 7, 6, 0, 0]]}},
+}
 
 
 def test_recordings_are_read_by_condition_the_quiet_ones_first(tmp_path: Path) -> None:
@@ -278,6 +293,44 @@ def test_recordings_are_read_by_condition_the_quiet_ones_first(tmp_path: Path) -
         ("bursty", 1),
     ]
     assert found["bursty"][0].figures["v", "p", "ttft_s"] == (1, 8)
+
+
+def test_some_variants_alone_are_those_with_their_twins() -> None:
+    alone = among(TWINS[0], ["small"], None)
+    assert alone.reference is None
+    assert {key[0] for key in alone.figures} == {"small", twin_of("small")}
+    assert alone.figures.items() <= TWINS[0].figures.items()
+
+
+def test_another_variant_can_be_the_reference() -> None:
+    assert LAUNCHES[0].reference == "large"
+    assert among(LAUNCHES[0], None, "small") == dataclasses.replace(LAUNCHES[0], reference="small")
+
+
+@pytest.mark.parametrize(
+    ("variants", "reference", "said"),
+    [
+        (["tiny"], None, "no variant 'tiny' was recorded; write one of: large, small"),
+        (["small"], None, "the reference 'large' is not among the variants; --reference names"),
+        (None, "tiny", "the reference 'tiny' is not among the variants; .* another: large, small"),
+    ],
+)
+def test_what_was_not_recorded_is_named(
+    variants: list[str] | None, reference: str | None, said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        among(LAUNCHES[0], variants, reference)
+
+
+def test_the_command_s_options_choose_variants(tmp_path: Path) -> None:
+    rounds = LINE["rounds"]["v"]
+    write(tmp_path, "quiet", {**LINE, "rounds": dict.fromkeys("vwx", rounds)})
+    parser = argparse.ArgumentParser()
+    replay.add_options(parser, count=1, planted=1)
+    words = ["--recordings", str(tmp_path), "--variant=w", "--variant=x", "--reference=w"]
+    ((condition, (session,)),) = replay.sessions_asked(parser.parse_args(words))
+    assert (condition, session.reference) == ("quiet", "w")
+    assert {cell.variant for cell in session.cells} == {"w", "x"}
 
 
 def test_nothing_recorded_is_said_with_what_to_type(tmp_path: Path) -> None:
@@ -296,7 +349,7 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: object) -> None:
 
 def test_the_number_of_processes_changes_nothing_and_few_draws_are_slowed(tmp_path: Path) -> None:
     rounds = [[[0, 1 + i, 2, 4, 0, 0], [0, 2, 3, 5, 0, 0]] for i in range(4)]
-    lines = [{"fields": FIELDS, "rounds": {"v": {"p": each}}} for each in rounds]
+    lines = [{**LINE, "rounds": {"v": {"p": each}}} for each in rounds]
     write(tmp_path, "quiet", *lines)
     parser = argparse.ArgumentParser()
     replay.add_options(parser, count=6, planted=2)

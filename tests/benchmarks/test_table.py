@@ -112,7 +112,7 @@ def typed(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_command_prints_a_condition(tmp_path: Path) -> None:
     rounds = [[0.1 * place] * len(FIELDS) for place in range(1, 5)]
-    line = json.dumps({"fields": FIELDS, "rounds": {"v": {"p": rounds}}})
+    line = json.dumps({"fields": FIELDS, "reference": "v", "rounds": {"v": {"p": rounds}}})
     (tmp_path / "quiet.jsonl").write_text(f"{line}\n" * 3)
     done = typed(
         "--recordings", str(tmp_path), "--baseline=1", "--draws=2", "--rule=asv", "--markdown"
