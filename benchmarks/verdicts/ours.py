@@ -175,9 +175,8 @@ class _Bench:
             rounds=tuple(rounds),
             metrics=case_metrics(rounds, case.prompt, None, machine=self._machine, quality=False),
         )
-        return Judged(_config([key[0]], self._reference), self._context, comparing=True).decides(
-            record
-        )
+        config = _config([key[0]], self._reference)
+        return Judged(config, self._context, comparing=True).decides(record)
 
     def variant(self, name: str) -> tuple[Verdict, ...]:
         verdicts = judge_variant(name, self._context, Gates())

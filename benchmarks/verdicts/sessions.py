@@ -151,8 +151,10 @@ def among(session: Session, variants: Sequence[str] | None, reference: str | Non
     known = {variant.removesuffix(TWIN) for variant, _, _ in session.figures}
     kept = set(variants or known)
     to = reference or session.reference
-    for name in kept - known:
-        raise ValueError(f"no variant {name!r} was recorded; write one of: {_listed(known)}")
+    if kept - known:
+        raise ValueError(
+            f"no variant {_listed(kept - known)!r} was recorded; write one of: {_listed(known)}"
+        )
     if to is not None and to not in kept:
         raise ValueError(
             f"the reference {to!r} is not among the variants; --reference names another: "

@@ -11,6 +11,7 @@ them, stands what it makes of unchanged code and of planted slowdowns.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -83,7 +84,18 @@ def cost_of(rounds: int | None, drawn: Sequence[Draw], slowdown: float) -> Cost:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add_options(parser, count=100, planted=100)
-    asked = parser.parse_args()
+    try:
+        show(parser.parse_args())
+    except ValueError as exc:
+        sys.exit(str(exc))
+
+
+def show(asked: argparse.Namespace) -> None:
+    """Print what each way to stop costs, condition by condition.
+
+    Raises:
+        ValueError: as :func:`.draws` and :func:`.sessions_asked`.
+    """
     shares = (0.0, *SLOWDOWNS)
     heads = "".join(f"{f'+{share:.0%}: accused, s':>22}" for share in shares)
     print(f"{'condition':<10} {'rounds':<14} {'of a case':>9}{heads}")
