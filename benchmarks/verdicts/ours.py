@@ -124,7 +124,7 @@ class _Bench:
         self._twins = {} if baseline else {name: twin_of(name) for name in variants}
         self._reference = None if self._twins else reference
         before = _before(baseline, reference)
-        readings = _readings(now)
+        readings = readings_of(now)
         usual_s = usual_pace(before, HERE)
         paces = [pace for pace in (usual_s, readings.pace_s) if pace is not None]
         self._machine = Machine(processors=2, pace_s=min(paces, default=None))
@@ -245,7 +245,7 @@ def _kept(session: Session, reference: str | None) -> BaselineSession:
 
 
 def _saved(session: Session, reference: str | None) -> BaselineSession:
-    readings = _readings(session)
+    readings = readings_of(session)
     machine = Machine(processors=2, pace_s=readings.pace_s)
     keys = list(dict.fromkeys((cell.variant, cell.prompt) for cell in session.cells))
     records = [_record(key, (session,), reference, machine) for key in keys]
@@ -288,7 +288,7 @@ def _all_rounds(key: tuple[str, str], sessions: Sequence[Session]) -> tuple[Roun
         first = 1 + rounds[-1].launch if rounds else 0
         rounds += (
             msgspec.structs.replace(entry, launch=first + entry.launch)
-            for entry in _rounds(session)[key]
+            for entry in rounds_of(session)[key]
         )
     return tuple(rounds)
 
@@ -297,7 +297,7 @@ _ROUNDS: dict[int, tuple[Session, dict[tuple[str, str], tuple[Round, ...]]]] = {
 """The newest sessions' rounds by the sessions' identity, which are kept alive with them."""
 
 
-def _rounds(session: Session) -> Mapping[tuple[str, str], tuple[Round, ...]]:
+def rounds_of(session: Session) -> Mapping[tuple[str, str], tuple[Round, ...]]:
     """Return the rounds of each variant and prompt."""
     if id(session) not in _ROUNDS:
         while len(_ROUNDS) >= MOST_KEPT:
@@ -350,11 +350,11 @@ def _round(turn: int, figures: Mapping[str, float]) -> Round:
     )
 
 
-def _readings(session: Session) -> Readings:
+def readings_of(session: Session) -> Readings:
     """Return how fast the machine was, as the runner reads it."""
     paces = [
         pace
-        for rounds in _rounds(session).values()
+        for rounds in rounds_of(session).values()
         for entry in rounds
         if (pace := round_pace(entry.contention)) is not None
     ]

@@ -14,9 +14,9 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from peers import RULES, Judge
@@ -34,8 +34,17 @@ from sessions import (
     together,
 )
 
-Score = tuple[float, float, float, float, float]
-"""One draw's any, share, detected, found and others."""
+
+class Score(NamedTuple):
+    """One draw's part of each of :class:`Rates`, and the variant that was slowed."""
+
+    victim: str
+    any: float
+    share: float
+    detected: float
+    found: float
+    others: float
+
 
 Scores = dict[tuple[str, float], list[Score]]
 """All draws' scores by rule and slowdown."""
@@ -70,6 +79,7 @@ class Rates:
         detected: draws in which any slowed cell was accused.
         found: slowed cells accused.
         others: draws in which a cell was accused that was not slowed.
+        by_victim: by the variant that was slowed, in which draws it was detected.
     """
 
     draws: int
@@ -79,6 +89,7 @@ class Rates:
     detected: float
     found: float
     others: float
+    by_victim: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 Task = tuple[Draw, tuple[float, ...]]
@@ -244,7 +255,14 @@ def _score(accused: set[Cell], cells: Sequence[Cell], plant: Plant) -> Score:
     hit = [said for cell, said in told.items() if plant.hits(cell.variant, cell.prompt)]
     others = [said for cell, said in told.items() if not plant.hits(cell.variant, cell.prompt)]
     share, found = sum(told.values()) / len(told), sum(hit) / len(hit)
-    return float(any(told.values())), share, float(any(hit)), found, float(any(others))
+    return Score(
+        victim=plant.variant,
+        any=float(any(told.values())),
+        share=share,
+        detected=float(any(hit)),
+        found=found,
+        others=float(any(others)),
+    )
 
 
 def _rates(seen: Scores, cells: int) -> dict[tuple[str, float], Rates]:
@@ -252,9 +270,11 @@ def _rates(seen: Scores, cells: int) -> dict[tuple[str, float], Rates]:
 
 
 def _mean(scores: Sequence[Score], cells: int) -> Rates:
-    overall, share, detected, found, others = (
-        sum(column) / len(scores) for column in zip(*scores, strict=True)
-    )
+    _, *columns = zip(*scores, strict=True)
+    overall, share, detected, found, others = (sum(column) / len(scores) for column in columns)
+    by_victim: dict[str, list[float]] = {}
+    for score in scores:
+        by_victim.setdefault(score.victim, []).append(score.detected)
     return Rates(
         draws=len(scores),
         cells=cells,
@@ -263,6 +283,7 @@ def _mean(scores: Sequence[Score], cells: int) -> Rates:
         detected=detected,
         found=found,
         others=others,
+        by_victim=by_victim,
     )
 
 
@@ -280,7 +301,7 @@ def add_options(parser: argparse.ArgumentParser, *, count: int, planted: int) ->
     parser.add_argument("--one-case", action="store_true", help="plant in one prompt alone")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
-    parser.add_argument("--recordings", type=Path, default=RECORDINGS)
+    parser.add_argument("--recordings", type=Path, nargs="+", default=[RECORDINGS])
 
 
 def add_launches(parser: argparse.ArgumentParser) -> None:
@@ -296,7 +317,7 @@ def sessions_asked(asked: argparse.Namespace) -> Iterator[tuple[str, tuple[Sessi
     Raises:
         ValueError: nothing is recorded, not of such a variant, or a recording is damaged.
     """
-    for condition, sessions in recordings(asked.recordings).items():
+    for condition, sessions in recordings(*asked.recordings).items():
         if condition in (asked.condition or [condition]):
             yield condition, tuple(among(s, asked.variant, asked.reference) for s in sessions)
 

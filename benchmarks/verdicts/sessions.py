@@ -101,19 +101,23 @@ class Plant:
         return variant == self.variant and self.prompt in (None, prompt)
 
 
-def recordings(folder: Path) -> dict[str, tuple[Session, ...]]:
-    """Return the recorded sessions by condition, the quiet ones first.
+def recordings(*folders: Path) -> dict[str, tuple[Session, ...]]:
+    """Return the sessions recorded in all *folders* by condition, the quiet ones first.
 
     Raises:
-        ValueError: nothing is recorded there, or a line is not a session.
+        ValueError: nothing is recorded in one of them, or a line is not a session.
     """
+    found: dict[str, tuple[Session, ...]] = {}
+    for folder in folders:
+        files = sorted(folder.glob("*.jsonl"))
+        if not files:
+            raise ValueError(
+                f"nothing is recorded in {folder}; type: python {HERE / 'record.py'} quiet 14"
+            )
+        for file in files:
+            found[file.stem] = (*found.get(file.stem, ()), *_sessions(file))
     order = {condition: place for place, condition in enumerate(CONDITIONS)}
-    files = sorted(folder.glob("*.jsonl"), key=lambda file: order.get(file.stem, len(order)))
-    if not files:
-        raise ValueError(
-            f"nothing is recorded in {folder}; type: python {HERE / 'record.py'} quiet 14"
-        )
-    return {file.stem: tuple(_sessions(file)) for file in files}
+    return {name: found[name] for name in sorted(found, key=lambda n: order.get(n, len(order)))}
 
 
 def _sessions(file: Path) -> Iterator[Session]:

@@ -72,12 +72,32 @@ def blocks(judges: Mapping[str, Rule], rates: ByRule) -> Iterator[Block]:
         rows = [
             (name, *(_shown(rates[name, share], field) for share in SLOWDOWNS)) for name in judges
         ]
-        headings = ("rule", *(f"+{share:.0%}".replace("%", " %") for share in SLOWDOWNS))
+        headings = ("rule", *(f"+{100 * share:.0f} %" for share in SLOWDOWNS))
         yield Block(title, headings, tuple(rows))
 
 
+def by_victim(found: Mapping[str, ByRule], names: Sequence[str]) -> Block:
+    """Return in how many draws each variant was detected, of those in which it was slowed."""
+    slower = [share for share in SLOWDOWNS if share]
+    return Block(
+        "Find a slowdown, by the slowed variant",
+        ("rule", "condition", "variant", *(f"+{100 * share:.0f} %" for share in slower)),
+        tuple(
+            (_named(name), condition, victim, *(_count(rates[name, s], victim) for s in slower))
+            for condition, rates in found.items()
+            for name in names
+            for victim in sorted(rates[name, slower[0]].by_victim)
+        ),
+    )
+
+
+def _count(rates: Rates, victim: str) -> str:
+    hits = rates.by_victim[victim]
+    return f"{sum(hits):.0f} of {len(hits)}"
+
+
 def of_page(found: Mapping[str, ByRule], names: Sequence[str]) -> Iterator[Block]:
-    """Yield the two tables of docs/verdicts.md, of all conditions together."""
+    """Yield the three tables of docs/verdicts.md, of all conditions together."""
     yield Block(
         "Accuse unchanged code",
         ("rule", *(f"{condition}: accuses unchanged code" for condition in found)),
@@ -101,6 +121,7 @@ def of_page(found: Mapping[str, ByRule], names: Sequence[str]) -> Iterator[Block
             for name in names
         ),
     )
+    yield by_victim(found, names)
 
 
 def _named(rule: str) -> str:
@@ -148,7 +169,7 @@ def as_markdown(block: Block) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--markdown", action="store_true", help="tables of a Markdown page")
-    parser.add_argument("--page", action="store_true", help="the two tables of docs/verdicts.md")
+    parser.add_argument("--page", action="store_true", help="the three tables of docs/verdicts.md")
     add_options(parser, count=400, planted=100)
     add_launches(parser)
     asked = parser.parse_args()

@@ -12,7 +12,9 @@ _TIMING_NOISE: Final = 0.015
 _TIMING_TOLERANCE: Final = 0.01
 _MEMORY_TOLERANCE: Final = 0.05
 _MEMORY_FLOOR: Final = 32.0 * 2**20
-_CLOCK_FLOOR: Final = 50e-6
+_CLOCK_FLOOR: Final = 10e-6
+"""A hundred times the grain of the coarsest clock (100 ns), and 1 % of a token of a millisecond.
+More would hide of small models on fast devices what their tolerance asks for."""
 _TOKEN_JITTER: Final = 0.2e-3
 
 

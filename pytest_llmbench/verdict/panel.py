@@ -15,6 +15,7 @@ from pytest_llmbench.metrics.middle import middle, of_middle
 from pytest_llmbench.verdict.alarms import SESSION
 from pytest_llmbench.verdict.evidence import Evidence, quantile
 from pytest_llmbench.verdict.noise import (
+    ASSUMED_FREEDOM,
     Grid,
     Split,
     Spread,
@@ -188,8 +189,13 @@ class Panel:
     @cached_property
     def _whole_launches(self) -> Grid:
         """The launches that looked at enough cases to speak of the variant."""
+        return self.now[self._are_whole]
+
+    @cached_property
+    def _are_whole(self) -> NDArray[np.bool_]:
+        """Which launches those are, shape ``(launches,)``."""
         cases = np.isfinite(self.now).sum(axis=1)
-        enough: Grid = self.now[cases >= min(_FEW, int(cases.max(initial=0)))]
+        enough: NDArray[np.bool_] = cases >= min(_FEW, int(cases.max(initial=0)))
         return enough
 
     def _own_of(self, column: int, launches: int) -> Spread:
@@ -200,8 +206,29 @@ class Panel:
             Spread(variance=self._own**2, freedom=self._freedom),
             Spread(variance=itself.variance, freedom=max(_OWN_FREEDOM, itself.freedom)),
             Spread(variance=rounds**2, freedom=_OWN_FREEDOM),
+            self._between_launches(column),
         )
         return largest(found)
+
+    def _between_launches(self, column: int) -> Spread:
+        """Return a case's own variance as this session's launches show it, moderated likewise.
+
+        What became slower is so in every launch. One launch that is far from the others, by more
+        than all of its cases are, makes the case less sure.
+        """
+        cells = self.now[:, column] - self._shifts_now
+        cells = cells[np.isfinite(cells)]
+        assumed = Spread(variance=self._own**2, freedom=ASSUMED_FREEDOM)
+        if len(cells) < 2:
+            return assumed
+        seen = Spread(variance=float(np.var(cells, ddof=1)), freedom=len(cells) - 1.0)
+        return pooled((assumed, seen))
+
+    @cached_property
+    def _shifts_now(self) -> NDArray[np.float64]:
+        """How far each launch is from all of them, shape ``(launches,)``; 0 of too few cases."""
+        apart = self.now - self._changes - self._centre
+        return np.where(self._are_whole, np.nan_to_num(middle(apart, axis=1)), 0.0)
 
     @cached_property
     def _own(self) -> float:

@@ -35,7 +35,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -212,7 +212,8 @@ def _is_alone(metric: Metric, context: Context) -> bool:
     All others became faster beside it, by about as much: each pair of their ratios is so much
     likelier alike than that one of them stayed. They ran on its device, over more than
     :data:`SHARED` of its cases, and under several engines, its own among them. And they changed by
-    more than what a slow machine does to one engine and not to another.
+    more than what a slow machine does to one engine and not to another: by a share of what it
+    reads, or by as much as it can have slowed any of them.
     """
     ratios = _witnesses(metric, context)
     names = (context.reference, *ratios)
@@ -223,7 +224,8 @@ def _is_alone(metric: Metric, context: Context) -> bool:
         return False
     if engine is None or engine not in others or len({*others} - {None}) < 2:
         return False
-    least = SHARE * machine_slowdown(context.past.readings, context.readings())
+    reads = machine_slowdown(context.past.readings, context.readings())
+    least = min(SHARE * reads, _slowed_at_most(metric, ratios, context))
     return all(-ratio.change > least for ratio in ratios.values()) and all(
         _tells(one, other) >= math.log(TIMES_AS_LIKELY)
         for one, other in itertools.permutations(ratios.values(), 2)
@@ -242,6 +244,18 @@ def _witnesses(metric: Metric, context: Context) -> dict[str, Evidence]:
         for name, held in found.items()
         if held is not None and held.cases > least
     }
+
+
+def _slowed_at_most(metric: Metric, variants: Iterable[str], context: Context) -> float:
+    """Return the logarithm of how much slower any of *variants* can have become by its own times.
+
+    Without any bound where one has no times of its own before.
+    """
+    found = [context.grounds(metric, name).own() for name in variants]
+    evidence = [held.evidence for held in found if held is not None]
+    if len(evidence) < len(found):
+        return math.inf
+    return max(0.0, *(one.change + _STILL * one.error for one in evidence))
 
 
 def _ratios(metric: Metric, variant: str, case: Case | None, context: Context) -> list[Evidence]:

@@ -188,7 +188,9 @@ def rates(*accused: tuple[str, str, str], one_case: bool = False) -> replay.Rate
 
 
 def test_nobody_accused() -> None:
-    assert rates() == replay.Rates(draws=1, cells=8, any=0, share=0, detected=0, found=0, others=0)
+    assert rates() == replay.Rates(
+        draws=1, cells=8, any=0, share=0, detected=0, found=0, others=0, by_victim={"large": [0]}
+    )
 
 
 def test_one_slowed_cell_accused() -> None:
@@ -293,6 +295,18 @@ def test_recordings_are_read_by_condition_the_quiet_ones_first(tmp_path: Path) -
         ("bursty", 1),
     ]
     assert found["bursty"][0].figures["v", "p", "ttft_s"] == (1, 8)
+
+
+def test_several_folders_are_read_as_one(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder in (one, other):
+        folder.mkdir()
+    write(one, "bursty", LINE)
+    write(other, "bursty", LINE, LINE)
+    write(other, "quiet", LINE)
+    found = recordings(one, other)
+    assert {name: len(sessions) for name, sessions in found.items()} == {"quiet": 1, "bursty": 3}
+    assert list(found) == ["quiet", "bursty"]
 
 
 def test_some_variants_alone_are_those_with_their_twins() -> None:

@@ -50,7 +50,8 @@ def test_a_session_of_more_cells_has_more_chances() -> None:
 
 def some(**rates: float) -> Rates:
     fields = {"any": 0.1, "share": 0.01, "detected": 0.5, "found": 0.25, "others": 0.0}
-    return Rates(draws=400, cells=24, **{**fields, **rates})  # type: ignore[arg-type]
+    by_victim = {"small": [1.0, 0.0, 0.0], "large": [1.0]}
+    return Rates(draws=400, cells=24, by_victim=by_victim, **{**fields, **rates})
 
 
 def test_the_tables_of_a_condition() -> None:
@@ -74,7 +75,7 @@ def test_the_tables_of_the_page_are_of_all_conditions() -> None:
         condition: {("ours", at): some(any=wolf, others=at / 10) for at in table.SLOWDOWNS}
         for condition, wolf in (("quiet", 0.0), ("bursty", 1.0))
     }
-    wolf, slow = of_page(found, ["ours"])
+    wolf, slow, by_victim = of_page(found, ["ours"])
     assert wolf.headings[1:] == ("quiet: accuses unchanged code", "bursty: accuses unchanged code")
     assert wolf.rows == (("**ours**", "0.0 % (0.0–1.0)", "100.0 % (99.0–100.0)"),)
     assert slow.headings[3:] == ("+3 %", "+5 %", "+10 %", "+20 %")
@@ -82,6 +83,11 @@ def test_the_tables_of_the_page_are_of_all_conditions() -> None:
     assert slow.rows == (
         ("**ours**", "quiet", "2.0 %", *detected),
         ("**ours**", "bursty", "2.0 %", *detected),
+    )
+    assert by_victim.headings[2:] == ("variant", "+3 %", "+5 %", "+10 %", "+20 %")
+    assert by_victim.rows[:2] == (
+        ("**ours**", "quiet", "large", *("1 of 1",) * 4),
+        ("**ours**", "quiet", "small", *("1 of 3",) * 4),
     )
 
 

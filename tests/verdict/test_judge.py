@@ -256,7 +256,7 @@ def test_the_floor_of_a_time():
     assert verdict.kind is not REGRESSED
     slow = only(judge(make_record(itl_s=100 * before), make_session(itl_s=before)))
     assert slow.kind is REGRESSED
-    assert dict(slow.block)["tolerance"] == "100 %, 50 µs (the metric's floor)"
+    assert dict(slow.block)["tolerance"] == "100 %, 10 µs (the metric's floor)"
 
 
 def test_a_time_of_zero_is_compared_by_amount():

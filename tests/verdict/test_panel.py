@@ -102,6 +102,29 @@ def test_a_case_that_is_restless_itself_is_told_from_the_others():
     assert panel.of_case("c3").error > 2 * panel.of_case("c4").error
 
 
+@pytest.mark.parametrize("shift", [0.0, 0.1])
+def test_one_launch_that_is_far_off_makes_its_case_less_sure(shift):
+    """What is slower in every launch does not, nor what all cases of a launch share."""
+    now, past = np.zeros((4, 8)), np.zeros((5, 8))
+    now[2] += shift
+    now[2, 3], now[:, 5] = now[2, 3] + 0.3, now[:, 5] + 0.075
+    panel = make_panel(now, past)
+    others, far_off, slower = (panel.of_case(f"c{case}") for case in (4, 3, 5))
+    assert far_off.change == pytest.approx(slower.change)
+    assert slower.error == pytest.approx(others.error, rel=1e-3)
+    own = np.var([0.0, 0.0, 0.3, 0.0], ddof=1) * 3 / (ASSUMED_FREEDOM + 3)
+    expected = others.error**2 + own * (1 / 4 + of_middle(5))
+    assert far_off.error**2 == pytest.approx(expected, rel=1e-3)
+    assert far_off.p_worse(0.0) > 1e-3
+
+
+def test_a_launch_of_this_case_alone_counts_as_well():
+    now = np.full((3, 8), NAN)
+    now[0], now[1:, 3] = 0.0, (0.3, 0.0)
+    panel = make_panel(now, np.zeros((5, 8)))
+    assert panel.of_case("c3").error > 3 * panel.of_case("c4").error
+
+
 def test_what_is_in_one_session_alone_shows_no_spread():
     apart = make_panel([0.1] * 4, [[0.0, 0.0, NAN, NAN], [NAN, NAN, 0.0, 0.0]])
     assert apart.shared == make_panel([0.1] * 4, [[0.0] * 4]).shared

@@ -312,6 +312,20 @@ def test_a_slow_machine_slows_one_engine_more_than_another():
     assert kinds(context)["ref"] is INCONCLUSIVE
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_what_slowed_nobody_else_s_tokens_hides_no_slow_reference(seed):
+    """Its workload takes half as long again, and the others' tokens as long as ever."""
+    context = under(APART, session(THREE, seed=seed, reads=1.5, ref=1.15))
+    assert kinds(context) == {"ref": REGRESSED, "base": OK, "other": OK}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_it_may_slow_the_reference_by_as_much_more_as_it_slowed_another(seed):
+    """Tokens of the one took 8 % longer, so that 15 % more of the reference may be the machine."""
+    context = under(APART, session(THREE, seed=seed, reads=1.5, ref=1.15, other=1.08))
+    assert kinds(context)["ref"] is not REGRESSED
+
+
 @pytest.mark.parametrize(
     "factors", [{}, {"base": 0.85}, {"other": 0.85}, {"base": 1.15}, {"base": 0.92, "other": 0.7}]
 )
