@@ -105,7 +105,8 @@ def recordings(*folders: Path) -> dict[str, tuple[Session, ...]]:
     """Return the sessions recorded in all *folders* by condition, the quiet ones first.
 
     Raises:
-        ValueError: nothing is recorded in one of them, or a line is not a session.
+        ValueError: nothing is recorded in one of them, a line is not a session, or sessions of one
+            condition don't fit together.
     """
     found: dict[str, tuple[Session, ...]] = {}
     for folder in folders:
@@ -115,9 +116,28 @@ def recordings(*folders: Path) -> dict[str, tuple[Session, ...]]:
                 f"nothing is recorded in {folder}; type: python {HERE / 'record.py'} quiet 14"
             )
         for file in files:
-            found[file.stem] = (*found.get(file.stem, ()), *_sessions(file))
+            sessions = (*found.get(file.stem, ()), *_sessions(file))
+            if not sessions:
+                raise ValueError(f"{file} holds no session; delete it")
+            _check_alike(sessions, file)
+            found[file.stem] = sessions
     order = {condition: place for place, condition in enumerate(CONDITIONS)}
     return {name: found[name] for name in sorted(found, key=lambda n: order.get(n, len(order)))}
+
+
+def _check_alike(sessions: Sequence[Session], file: Path) -> None:
+    """Raise ``ValueError`` where the sessions, the last ones of *file*, are of different things."""
+    first = sessions[0]
+    for session in sessions:
+        if session.reference != first.reference or session.figures.keys() != first.figures.keys():
+            raise ValueError(
+                f"{file}: not all sessions have the variants {_listed(_variants(first))}, these "
+                f"prompts and the reference {first.reference!r}; give --recordings folders that do"
+            )
+
+
+def _variants(session: Session) -> set[str]:
+    return {variant.removesuffix(TWIN) for variant, _, _ in session.figures}
 
 
 def _sessions(file: Path) -> Iterator[Session]:
@@ -152,7 +172,7 @@ def among(session: Session, variants: Sequence[str] | None, reference: str | Non
     Raises:
         ValueError: a variant was not recorded, or the reference is not among them.
     """
-    known = {variant.removesuffix(TWIN) for variant, _, _ in session.figures}
+    known = _variants(session)
     kept = set(variants or known)
     to = reference or session.reference
     if kept - known:

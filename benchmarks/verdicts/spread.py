@@ -3,9 +3,9 @@
     python benchmarks/verdicts/spread.py [--recordings FOLDER …] [--metric itl_s]
 
 Of each variant's own times, and of the ratio of each two that took turns: the standard deviation
-of a session's shift, which all its prompts share, and how far a session is from the one that was
-recorded right before it, as the standard deviation that such differences would come of. Where the
-second is as large as the first, sessions differ from one to the next, not from hour to hour.
+of a session's shift, which all its prompts share, and how far a session is from the one right
+before it in the recording, as the standard deviation that such differences would come of. Where
+the second is as large as the first, sessions differ from one to the next, not from hour to hour.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Spread(NamedTuple):
 
 
 def spread_of(grid: Grid) -> Spread:
-    """Return how far apart the rows of *grid* are; NaN where fewer than two show anything.
+    """Return how far apart the rows of *grid* are; NaN where no two in a row show anything.
 
     Args:
         grid: logarithms of a metric, shape ``(sessions, prompts)``; NaN where there is none.
@@ -55,7 +55,7 @@ def own_times(sessions: Sequence[Session], variant: str, metric: str) -> Grid:
     """Return the logarithms of the median round of *variant*, shape ``(sessions, prompts)``."""
     return np.array(
         [
-            [np.log(np.median(s.figures[variant, prompt, metric])) for prompt in _prompts(s)]
+            [np.log(np.median(s.figures[variant, prompt, metric])) for prompt in _prompts(sessions)]
             for s in sessions
         ]
     )
@@ -71,7 +71,7 @@ def ratios(sessions: Sequence[Session], one: str, other: str, metric: str) -> Gr
         found = relative_metrics(rounds[one, prompt], rounds[other, prompt], other, machine)
         return float(np.log(found[metric].value)) if metric in found else NOTHING
 
-    return np.array([[ratio(s, prompt) for prompt in _prompts(s)] for s in sessions])
+    return np.array([[ratio(s, prompt) for prompt in _prompts(sessions)] for s in sessions])
 
 
 def rows(sessions: Sequence[Session], metric: str) -> Iterator[tuple[str, Spread]]:
@@ -85,8 +85,8 @@ def rows(sessions: Sequence[Session], metric: str) -> Iterator[tuple[str, Spread
         yield f"{one} ÷ {other}", spread_of(ratios(sessions, one, other, metric))
 
 
-def _prompts(session: Session) -> list[str]:
-    return list(dict.fromkeys(prompt for _, prompt, _ in session.figures))
+def _prompts(sessions: Sequence[Session]) -> list[str]:
+    return list(dict.fromkeys(prompt for _, prompt, _ in sessions[0].figures))
 
 
 def main() -> None:

@@ -97,7 +97,7 @@ def _count(rates: Rates, victim: str) -> str:
 
 
 def of_page(found: Mapping[str, ByRule], names: Sequence[str]) -> Iterator[Block]:
-    """Yield the three tables of docs/verdicts.md, of all conditions together."""
+    """Yield three tables of all conditions together, as docs/verdicts.md has them."""
     yield Block(
         "Accuse unchanged code",
         ("rule", *(f"{condition}: accuses unchanged code" for condition in found)),
@@ -169,7 +169,9 @@ def as_markdown(block: Block) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--markdown", action="store_true", help="tables of a Markdown page")
-    parser.add_argument("--page", action="store_true", help="the three tables of docs/verdicts.md")
+    parser.add_argument(
+        "--page", action="store_true", help="three tables of all conditions together"
+    )
     add_options(parser, count=400, planted=100)
     add_launches(parser)
     asked = parser.parse_args()

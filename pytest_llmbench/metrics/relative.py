@@ -22,6 +22,10 @@ from pytest_llmbench.metrics.rounds import round_metrics
 from pytest_llmbench.metrics.taint import Machine
 
 _Turn = tuple[int, int]
+"""A launch and a turn in it."""
+
+_ByTurn = Mapping[int, float]
+"""A launch's logarithms of one metric by turn."""
 
 
 def relative_metrics(
@@ -33,8 +37,9 @@ def relative_metrics(
     such a turn says nothing where others have one: what disturbed the one of a turn will have
     reached the other, seen or not. Where none has, it is the ratio of the two statistics of each
     launch. Launches that only one of the two has say nothing either; a metric that one of them
-    lacks, or that is zero, is absent. There is none at all where *others* were disturbed, and
-    *rounds* were not: the ratio would be the disturbance's.
+    lacks, or that is zero, is absent. How sure it is, the spread of a launch's turns says; where
+    no launch has two of them, that of either's rounds, which are further apart. There is none at
+    all where *others* were disturbed, and *rounds* were not: the ratio would be the disturbance's.
 
     Args:
         rounds: of the variant.
@@ -74,22 +79,23 @@ def _relative(
     ]
     paired = [(ours, its) for ours, its in both if ours.keys() & its.keys()]
     found = [_in_turns(ours, its) for ours, its in paired] or [
-        (_apart(metric, ours, its), 0.0) for ours, its in both if ours and its
+        (_apart(metric, ours, its), min(len(ours), len(its))) for ours, its in both if ours and its
     ]
     if not found:
         return None
-    launches, errors = zip(*found, strict=True)
+    launches, counts = zip(*found, strict=True)
+    spread = _spread_of_pairs(paired)
+    if spread is None:
+        spread = math.hypot(*(_spread_of_rounds(side, metric.name) for side in (mine, theirs)))
     return Relative(
         to=to,
         value=math.exp(float(np.mean(launches))),
         launches=tuple(math.exp(ratio) for ratio in launches),
-        error=math.sqrt(sum(error**2 for error in errors)) / len(errors),
+        error=spread * math.sqrt(sum(map(of_middle, counts))) / len(counts),
     )
 
 
-def _of_launch(
-    side: Mapping[_Turn, Mapping[str, float]], launch: int, name: str
-) -> dict[int, float]:
+def _of_launch(side: Mapping[_Turn, Mapping[str, float]], launch: int, name: str) -> _ByTurn:
     """Return the logarithms of one metric by turn."""
     return {
         turn: math.log(values[name])
@@ -98,14 +104,30 @@ def _of_launch(
     }
 
 
-def _in_turns(ours: Mapping[int, float], its: Mapping[int, float]) -> tuple[float, float]:
-    """Return the logarithm of the ratio in the turns of both, and its standard error."""
-    pairs = [ours[turn] - its[turn] for turn in ours.keys() & its.keys()]
-    spread = round_spread(pairs, Statistic.MIDDLE)
-    return middle_mean(pairs), spread * math.sqrt(of_middle(len(pairs)))
+def _in_turns(ours: _ByTurn, its: _ByTurn) -> tuple[float, int]:
+    """Return the logarithm of the ratio in the turns of both, and how many these are."""
+    pairs = _pairs(ours, its)
+    return middle_mean(pairs), len(pairs)
 
 
-def _apart(metric: Metric, ours: Mapping[int, float], its: Mapping[int, float]) -> float:
+def _pairs(ours: _ByTurn, its: _ByTurn) -> list[float]:
+    return [ours[turn] - its[turn] for turn in ours.keys() & its.keys()]
+
+
+def _spread_of_pairs(launches: Sequence[tuple[_ByTurn, _ByTurn]]) -> float | None:
+    """Return the standard deviation of a turn's ratio, as the launches with several show it."""
+    several = [pairs for ours, its in launches if len(pairs := _pairs(ours, its)) > 1]
+    spreads = [round_spread(pairs, Statistic.MIDDLE) for pairs in several]
+    return math.sqrt(float(np.mean(np.square(spreads)))) if spreads else None
+
+
+def _spread_of_rounds(side: Mapping[_Turn, Mapping[str, float]], name: str) -> float:
+    """Return the standard deviation of one metric's logarithms over all rounds."""
+    logs = [math.log(values[name]) for values in side.values() if values.get(name, 0.0) > 0]
+    return round_spread(logs, Statistic.MIDDLE)
+
+
+def _apart(metric: Metric, ours: _ByTurn, its: _ByTurn) -> float:
     """Return the logarithm of the ratio of both statistics."""
     one, other = (session_statistic(list(s.values()), metric.statistic) for s in (ours, its))
     return one - other

@@ -37,6 +37,10 @@ launch has a middle that withstands one of them."""
 _GRAIN: Final = 1e-9
 """A launch that nothing tells from another weighs as much as that one, and no more."""
 
+_FAR_OFF: Final = 3.0
+"""Launches that are apart in a case by so many times its usual variance make it less sure. Less is
+chance, and what sessions show is known far better than what a few launches do."""
+
 _OWN_FREEDOM: Final = 4.0
 """Observations behind a case's own spread where sessions show none: its rounds alone do."""
 
@@ -211,18 +215,25 @@ class Panel:
         return largest(found)
 
     def _between_launches(self, column: int) -> Spread:
-        """Return a case's own variance as this session's launches show it, moderated likewise.
+        """Return a case's own variance as this session's launches show it, where that is far more.
 
         What became slower is so in every launch. One launch that is far from the others, by more
         than all of its cases are, makes the case less sure.
         """
-        cells = self.now[:, column] - self._shifts_now
-        cells = cells[np.isfinite(cells)]
-        assumed = Spread(variance=self._own**2, freedom=ASSUMED_FREEDOM)
-        if len(cells) < 2:
-            return assumed
-        seen = Spread(variance=float(np.var(cells, ddof=1)), freedom=len(cells) - 1.0)
-        return pooled((assumed, seen))
+        known = np.isfinite(self.now[:, column])
+        usual = Spread(variance=self._own**2, freedom=self._freedom)
+        if known.sum() < 2:
+            return usual
+        apart = float(np.var((self.now[:, column] - self._shifts_now)[known], ddof=1))
+        whole, cases = self._are_whole[known], self.compared
+        alone = 1.0 if whole.sum() < 2 else float(np.mean(~whole))
+        shared = alone * (self.shared.variance - self._stays)
+        fitted = 1.0 if cases < 2 else cases / (cases - 1)  # to a shift that is the cases' own
+        variance = max(0.0, apart * (alone + (1 - alone) * fitted) - shared)
+        if variance <= _FAR_OFF * usual.variance:
+            return usual
+        seen = Spread(variance=variance, freedom=float(known.sum()) - 1)
+        return pooled((Spread(variance=usual.variance, freedom=ASSUMED_FREEDOM), seen))
 
     @cached_property
     def _shifts_now(self) -> NDArray[np.float64]:

@@ -64,6 +64,10 @@ SHARED: Final = 0.5
 _CAUCHY: Final = 1.0
 """Degrees of freedom of Student's t with which a machine's times are taken to move."""
 
+_UNFELT: Final = 0.5
+"""Of what a machine that reads slower may do to one engine and not to another, so much is left
+where nobody else's times show it."""
+
 _Times = tuple[Held | None, Held | None]
 """What a variant and the reference show by their own times."""
 
@@ -213,7 +217,7 @@ def _is_alone(metric: Metric, context: Context) -> bool:
     likelier alike than that one of them stayed. They ran on its device, over more than
     :data:`SHARED` of its cases, and under several engines, its own among them. And they changed by
     more than what a slow machine does to one engine and not to another: by a share of what it
-    reads, or by as much as it can have slowed any of them.
+    reads, or by half of that share where it is also more than it can have slowed any of them.
     """
     ratios = _witnesses(metric, context)
     names = (context.reference, *ratios)
@@ -224,8 +228,8 @@ def _is_alone(metric: Metric, context: Context) -> bool:
         return False
     if engine is None or engine not in others or len({*others} - {None}) < 2:
         return False
-    reads = machine_slowdown(context.past.readings, context.readings())
-    least = min(SHARE * reads, _slowed_at_most(metric, ratios, context))
+    reads = SHARE * machine_slowdown(context.past.readings, context.readings())
+    least = min(reads, max(_UNFELT * reads, _slowed_at_most(metric, ratios, context)))
     return all(-ratio.change > least for ratio in ratios.values()) and all(
         _tells(one, other) >= math.log(TIMES_AS_LIKELY)
         for one, other in itertools.permutations(ratios.values(), 2)
@@ -255,7 +259,7 @@ def _slowed_at_most(metric: Metric, variants: Iterable[str], context: Context) -
     evidence = [held.evidence for held in found if held is not None]
     if len(evidence) < len(found):
         return math.inf
-    return max(0.0, *(one.change + _STILL * one.error for one in evidence))
+    return max((0.0, *(one.change + _STILL * one.error for one in evidence)))
 
 
 def _ratios(metric: Metric, variant: str, case: Case | None, context: Context) -> list[Evidence]:

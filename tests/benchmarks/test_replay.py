@@ -309,6 +309,19 @@ def test_several_folders_are_read_as_one(tmp_path: Path) -> None:
     assert list(found) == ["quiet", "bursty"]
 
 
+def test_sessions_of_other_variants_do_not_fit_together(tmp_path: Path) -> None:
+    other = {**LINE, "reference": "w", "rounds": {"w": LINE["rounds"]["v"]}}
+    write(tmp_path, "quiet", LINE, other)
+    with pytest.raises(ValueError, match=r"quiet.jsonl: not all sessions have the variants v, "):
+        recordings(tmp_path)
+
+
+def test_an_empty_recording(tmp_path: Path) -> None:
+    write(tmp_path, "quiet")
+    with pytest.raises(ValueError, match=r"quiet.jsonl holds no session; delete it"):
+        recordings(tmp_path)
+
+
 def test_some_variants_alone_are_those_with_their_twins() -> None:
     alone = among(TWINS[0], ["small"], None)
     assert alone.reference is None

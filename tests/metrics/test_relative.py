@@ -10,10 +10,14 @@ from hypothesis import strategies as st
 
 from pytest_llmbench.domain.catalogue import CATALOGUE
 from pytest_llmbench.domain.metric import Kind
+from pytest_llmbench.metrics.middle import of_middle
 from pytest_llmbench.metrics.relative import relative_metrics
 from pytest_llmbench.metrics.taint import ACCEPTED_PACE, Machine
 
 from .facts import HERE, make_round
+
+D2_OF_FIVE = 2.326
+"""Expected range of five normal values, of control charts."""
 
 
 def turns(*gaps_ms, launch=0, tainted=(), first=0):
@@ -93,12 +97,22 @@ def test_one_pair_is_enough_beside_rounds_that_have_none():
     """What disturbed the one of a turn will have reached the other, and may not have been seen."""
     ours, its = turns(90, 20, 90, 90), turns(10, 10, 10, 10, tainted={0, 2, 3})
     found = relative([*ours, *turns(90, first=9)], [*its, *turns(10, 10, first=4)])
-    assert (found.value, found.error) == (pytest.approx(2.0), 0.0)
+    assert found.value == pytest.approx(2.0)
+    assert found.error == pytest.approx(math.log(90 / 20) / D2_OF_FIVE)
+
+
+def test_one_pair_does_not_say_how_sure_it_is_but_the_pairs_of_another_launch_do():
+    ours, its = launches((10, 20), (90,)), launches((10, 10), (10,))
+    spread = math.log(2) / 1.128
+    assert relative(ours, its).error == pytest.approx(spread * math.sqrt(1 / 2 + 1) / 2)
 
 
 def test_variants_measured_one_after_the_other_have_no_pairs():
     found = relative(turns(20, 20, 20), turns(10, 10, 10, first=7))
     assert (found.value, found.error) == (pytest.approx(2.0), 0.0)
+    rough = relative(turns(20, 20, 40), turns(10, 10, 20, first=7))
+    spread = math.hypot(math.log(2), math.log(2)) / 1.693
+    assert rough.error == pytest.approx(spread * math.sqrt(of_middle(3)))
 
 
 # --- launches ----------------------------------------------------------------------------------

@@ -112,10 +112,27 @@ def test_one_launch_that_is_far_off_makes_its_case_less_sure(shift):
     others, far_off, slower = (panel.of_case(f"c{case}") for case in (4, 3, 5))
     assert far_off.change == pytest.approx(slower.change)
     assert slower.error == pytest.approx(others.error, rel=1e-3)
-    own = np.var([0.0, 0.0, 0.3, 0.0], ddof=1) * 3 / (ASSUMED_FREEDOM + 3)
+    own = np.var([0.0, 0.0, 0.3, 0.0], ddof=1) * 8 / 7 * 3 / (ASSUMED_FREEDOM + 3)
     expected = others.error**2 + own * (1 / 4 + of_middle(5))
     assert far_off.error**2 == pytest.approx(expected, rel=1e-3)
     assert far_off.p_worse(0.0) > 1e-3
+
+
+def test_what_launches_are_apart_by_chance_does_not():
+    chance = np.random.default_rng(0)
+    past, now = 0.02 * chance.standard_normal((5, 8)), np.zeros((4, 8))
+    now[:, 3] = 0.02 * np.array([1.5, -0.5, -0.5, -0.5])
+    calm = make_panel(np.zeros((4, 8)), past).of_case("c3")
+    assert make_panel(now, past).of_case("c3").error == pytest.approx(calm.error)
+
+
+def test_luck_that_all_cases_of_a_launch_share_is_not_the_case_s_own():
+    """Where few cases are launched again, what they share can't be seen, but it is known."""
+    now, past = np.full((4, 8), NAN), np.zeros((5, 8))
+    now[0], now[1:, 3] = 0.0, (0.02, -0.02, 0.02)
+    panel = make_panel(now, past, assumed=0.03)
+    common = panel.shared.variance * (1 / 4 + of_middle(5))
+    assert panel.of_case("c3").error == pytest.approx(math.sqrt(common))
 
 
 def test_a_launch_of_this_case_alone_counts_as_well():
