@@ -320,9 +320,9 @@ def test_what_slowed_nobody_else_s_tokens_hides_no_slow_reference(seed):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_it_may_slow_the_reference_by_as_much_more_as_it_slowed_another(seed):
-    """Tokens of the one took 8 % longer, so that 15 % more of the reference may be the machine."""
-    context = under(APART, session(THREE, seed=seed, reads=1.5, ref=1.15, other=1.08))
+def test_a_quarter_of_what_the_machine_reads_may_be_its_doing_all_the_same(seed):
+    """Its workload takes twice as long: a quarter of that is more than the reference's 15 %."""
+    context = under(APART, session(THREE, seed=seed, reads=2.0, ref=1.15))
     assert kinds(context)["ref"] is not REGRESSED
 
 
