@@ -16,6 +16,7 @@ from pytest_llmbench.errors import SimilarityError
 from pytest_llmbench.worker.embedder import Embedder
 from tests.docs.pages import DOCS, rows, section
 from tests.support import minilm
+from tests.worker.conftest import stops
 
 PARIS = "The capital of France is Paris."
 LONG = "The river runs through the valley and past the old mill. " * 60
@@ -50,7 +51,7 @@ def test_it_is_symmetric_and_rests_between_questions(embedder: Embedder) -> None
     one = embedder.similarity(PARIS, "It rains in Rome.")
     assert embedder.similarity("It rains in Rome.", PARIS) == pytest.approx(one)
     if sys.platform != "win32":
-        assert process(embedder).status() == psutil.STATUS_STOPPED
+        assert stops(process(embedder).pid)
 
 
 @pytest.mark.engine("similarity")
