@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -89,7 +89,7 @@ class Rates:
     detected: float
     found: float
     others: float
-    by_victim: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    by_victim: Mapping[str, Sequence[float]]
 
 
 Task = tuple[Draw, tuple[float, ...]]
@@ -287,14 +287,29 @@ def _mean(scores: Sequence[Score], cells: int) -> Rates:
     )
 
 
+def at_least_one(typed: str) -> int:
+    """Return the number *typed*.
+
+    Raises:
+        argparse.ArgumentTypeError: it is less than one.
+    """
+    if int(typed) < 1:
+        raise argparse.ArgumentTypeError(f"{typed} is less than 1, which is needed at least")
+    return int(typed)
+
+
 def add_options(parser: argparse.ArgumentParser, *, count: int, planted: int) -> None:
     """Add what to replay and how: by default *count* draws, slowed in *planted* of them."""
     parser.add_argument("--rule", action="append", help="one rule's name; again for more")
     parser.add_argument("--condition", action="append", help="one condition; again for more")
     parser.add_argument("--variant", action="append", help="one variant alone; again for more")
     parser.add_argument("--reference", help="what ratios are to, in place of the recorded one")
-    parser.add_argument("--draws", type=int, default=count, help=f"of unchanged code ({count})")
-    parser.add_argument("--planted", type=int, default=planted, help=f"of them slowed ({planted})")
+    parser.add_argument(
+        "--draws", type=at_least_one, default=count, help=f"of unchanged code ({count})"
+    )
+    parser.add_argument(
+        "--planted", type=at_least_one, default=planted, help=f"of them slowed ({planted})"
+    )
     parser.add_argument(
         "--baseline", type=int, default=5, help="sessions of it (5); 0: side by side with twins"
     )

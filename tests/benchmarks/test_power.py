@@ -19,7 +19,9 @@ def drawing(count: int = 3) -> ET.Element:
 
 
 def rates(detected: float) -> Rates:
-    return Rates(draws=1, cells=1, any=0, share=0, detected=detected, found=0, others=0)
+    return Rates(
+        draws=1, cells=1, any=0, share=0, detected=detected, found=0, others=0, by_victim={}
+    )
 
 
 def test_a_panel_has_each_rules_detection_by_slowdown() -> None:

@@ -133,3 +133,10 @@ def test_the_command_answers_a_wrong_name_with_the_right_ones() -> None:
     done = typed("--rule=wrong")
     assert done.returncode == 1
     assert "there is no rule 'wrong'; write one of: pytest-benchmark-mean" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--planted=0", "--draws=-1"])
+def test_the_command_needs_a_draw_of_each_kind(option: str) -> None:
+    done = typed(option)
+    assert done.returncode == 2
+    assert "is less than 1, which is needed at least" in done.stderr

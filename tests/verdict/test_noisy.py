@@ -120,9 +120,9 @@ def test_the_larger_of_share_and_amount_is_accepted(share, amount, before, accep
 
 
 @pytest.mark.parametrize(("times", "verdict"), [(1.9, OK), (4.0, REGRESSED)])
-def test_the_floor_holds_below_any_share(times, verdict):
-    before, floor = 50e-6, 50e-6
-    assert kind(math.log(times), amount=floor, now=before * times) is verdict
+def test_an_accepted_amount_holds_below_any_share(times, verdict):
+    before, amount = 50e-6, 50e-6
+    assert kind(math.log(times), amount=amount, now=before * times) is verdict
 
 
 def test_a_rate_that_may_fall_by_all_of_it_is_never_regressed():
