@@ -2,14 +2,16 @@
 
     python benchmarks/buffers.py [--form llamacpp-f16] [--bouts 16]
 
-Three processes with the same weights under llama.cpp take turns: a yardstick, one that keeps its
-context, and one that makes it anew before each bout. For the latter two it prints how far apart the
-bouts' median ratios to the yardstick are, and how far the spread of their rounds would carry them.
+Four processes with the same weights under llama.cpp take turns: a yardstick, one that keeps its
+context, and two that make it anew, before each bout and before each round. For the latter three it
+prints how far apart the bouts' median ratios to the yardstick are, how far the spread of their
+rounds would carry them, and their mean, which says what it costs, of the first token too.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import random
 import statistics
@@ -28,7 +30,9 @@ from pytest_llmbench.runner.placing import Placing
 from pytest_llmbench.runner.slices import slice_tokens
 from pytest_llmbench.worker import WorkerPool
 
-YARDSTICK, KEPT, FRESH = "yardstick", "kept", "fresh"
+YARDSTICK, KEPT, OF_BOUT, OF_ROUND = "yardstick", "kept", "each bout", "each round"
+WAYS = (KEPT, OF_BOUT, OF_ROUND)
+TIMES = ("itl_s", "ttft_s")
 PROMPT = next(iter(PROMPTS.values()))
 MEDIAN = math.sqrt(math.pi / 2)
 """Standard error of a median, in those of a mean, of many normal values."""
@@ -37,47 +41,54 @@ NORMAL = 1.4826
 """Standard deviation of normal values, in median distances from their middle."""
 
 
-def bouts(model: Path, form: str, count: int, rounds: int) -> dict[str, list[list[float]]]:
-    """Return the logarithms of ratios to the yardstick, round by round, of each bout."""
+Ratios = dict[tuple[str, str], list[list[float]]]
+"""Logarithms of ratios to the yardstick by way and time, round by round, of each bout."""
+
+
+def bouts(model: Path, form: str, count: int, rounds: int) -> Ratios:
+    """Return what *count* bouts of so many *rounds* come to."""
     engine, keys = variants(model, 1)[form]
-    pool, found = WorkerPool(), {KEPT: list[list[float]](), FRESH: list[list[float]]()}
+    pool, found = WorkerPool(), Ratios()
     messages = (Message(role="user", content=PROMPT),)
     try:
-        workers = {name: opened(pool, name, engine, keys) for name in (YARDSTICK, KEPT, FRESH)}
+        workers = {name: opened(pool, name, engine, keys) for name in (YARDSTICK, *WAYS)}
         order = Placing.here(random.Random()).order()  # noqa: S311 — no secret
         for worker in workers.values():
             worker.keep_on(order[:1])
         for _ in range(count):
-            pool.focus(workers[FRESH])
-            workers[FRESH].reallocate("a bout")
+            pool.focus(workers[OF_BOUT])
+            workers[OF_BOUT].reallocate("a bout")
             for worker in workers.values():
                 pool.focus(worker)
                 warm = worker.generate(messages, GREEDY, "warm-up")
             tokens = slice_tokens([round_metrics(warm.trace)["itl_s"]], [GREEDY.max_new_tokens])
-            seen: dict[str, list[float]] = {KEPT: [], FRESH: []}
+            seen: dict[tuple[str, str], list[float]] = {}
             for _ in range(rounds):
-                took = {
-                    name: round_metrics(reply.trace)["itl_s"]
-                    for name, reply in turn(pool, workers, PROMPT, tokens).items()
-                }
-                for name, ratios in seen.items():
-                    ratios.append(math.log(took[name] / took[YARDSTICK]))
-            for name, ratios in seen.items():
-                found[name].append(ratios)
+                pool.focus(workers[OF_ROUND])
+                workers[OF_ROUND].reallocate("a round")
+                replies = turn(pool, workers, PROMPT, tokens)
+                took = {name: round_metrics(reply.trace) for name, reply in replies.items()}
+                for way, time in itertools.product(WAYS, TIMES):
+                    ratio = math.log(took[way][time] / took[YARDSTICK][time])
+                    seen.setdefault((way, time), []).append(ratio)
+            for key, ratios in seen.items():
+                found.setdefault(key, []).append(ratios)
     finally:
         pool.close()
     return found
 
 
-def told(name: str, ratios: list[list[float]]) -> str:
-    """Return the line on one way."""
+def told(way: str, time: str, ratios: list[list[float]]) -> str:
+    """Return the line on one way, and one time of it."""
     middles = [statistics.median(bout) for bout in ratios]
     apart = statistics.stdev(middles)
     off = [
         abs(each - middle) for bout, middle in zip(ratios, middles, strict=True) for each in bout
     ]
     by_rounds = MEDIAN * NORMAL * statistics.median(off) / math.sqrt(len(ratios[0]))
-    return f"{name:<8}{apart:>12.2%}{by_rounds:>20.2%}"
+    error = apart / math.sqrt(len(middles))
+    mean = f"{statistics.fmean(middles):+.2%} ± {error:.2%}"
+    return f"{way:<12}{time:<8}{apart:>12.2%}{by_rounds:>18.2%}{mean:>18}"
 
 
 def main() -> None:
@@ -92,9 +103,9 @@ def main() -> None:
     if not model.exists():
         random_model(model, SHAPE)
     found = bouts(model, asked.form, asked.bouts, asked.rounds)
-    print(f"context {'bouts apart':>12}{'by rounds alone':>20}")
-    for name, ratios in found.items():
-        print(told(name, ratios), flush=True)
+    print(f"{'context':<20}{'bouts apart':>12}{'by rounds alone':>18}{'longer by':>18}")
+    for (way, time), ratios in found.items():
+        print(told(way, time, ratios))
 
 
 if __name__ == "__main__":

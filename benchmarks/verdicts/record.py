@@ -47,6 +47,9 @@ GREEDY = Parameters(
 SHAPE = {"hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 10}
 """Of a model with 36 million random parameters, at four bytes larger than the caches."""
 
+LARGE = {"hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 15}
+"""Of one with 108 million, at one byte larger than these."""
+
 REFERENCE = "transformers-f32"
 
 FIELDS = (
@@ -109,8 +112,10 @@ def recorded(crew: Mapping[str, tuple[str, dict[str, object]]], size: Size) -> d
         order = placing.order()
         for worker in workers.values():
             worker.keep_on(order[: size.threads])
-            worker.reallocate("a round")
         for number in range(-1, size.rounds):
+            for worker in workers.values():
+                pool.focus(worker)
+                worker.reallocate("a round")
             pool.rest()
             memory_s = read_calibration()
             at_s = time.monotonic() - began
@@ -167,12 +172,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="of each variant (1)")
     parser.add_argument("--prompts", type=int, default=len(PROMPTS), help="the shortest so many")
     parser.add_argument("--rounds", type=int, default=5, help="of each prompt (5)")
+    parser.add_argument("--large", action="store_true", help="108 million parameters, not 36")
     parser.add_argument("--model", type=Path, help="a folder that keeps the model for next time")
     asked = parser.parse_args()
     folder = asked.model or Path(tempfile.mkdtemp())
     model = folder / "model"
     if not model.exists():
-        random_model(model, SHAPE)
+        random_model(model, LARGE if asked.large else SHAPE)
     size = Size(asked.threads, asked.prompts, asked.rounds)
     out = asked.out or (SIDE_BY_SIDE if asked.twins else RECORDINGS)
     out.mkdir(parents=True, exist_ok=True)

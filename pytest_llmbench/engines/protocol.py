@@ -224,8 +224,9 @@ class Reallocating(Protocol):
     """What an engine has besides when it keeps buffers from one generation to the next.
 
     Where they come to lie in memory decides by how much of a cache they share with the weights and
-    with each other: by a per cent or more of a token's time, for as long as they stay. Asked before
-    the warm-up of every case, so that the cases of a launch do not all have the same luck.
+    with each other: by some per cent of a token's time, for as long as they stay. Asked before the
+    warm-up of every case and, on a CPU, before every round, so that these do not all have the same
+    luck.
     """
 
     def reallocate(self) -> None:

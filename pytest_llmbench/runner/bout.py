@@ -54,7 +54,14 @@ def run_bout(
 
 
 def _take_turn(due: Sequence[Sampled], focus: Focus[Sampled], turn: int, tokens: int) -> None:
-    """Take one round of each; where several are on this machine, theirs in slices of *tokens*."""
+    """Take one round of each; where several are on this machine, theirs in slices of *tokens*.
+
+    Who is to have fresh buffers has them before any round begins.
+    """
+    for member in due:
+        if member.freshens:
+            focus(member)
+            member.freshen()
     here = [member for member in due if member.worker.variant.host is None]
     cut = here if len(here) > 1 else []
     alternate({m: m.round(turn, slice_tokens=tokens if m in cut else None) for m in due}, focus)

@@ -89,8 +89,10 @@ class Sampled:
         self._clock = clock
         self._spent_s = 0.0
         self._dropped = 0
+        self._freshens = False
         wanted = case.sampling.warmup
         self._adapts = wanted is None
+        self._on_cpu = facts.device == "cpu"
         self._warmups = wanted if wanted is not None else _warmups_for(facts.device)
 
     @property
@@ -122,11 +124,26 @@ class Sampled:
         """
         if self._warmups:
             with self._asking("fresh buffers") as doing:
-                self.worker.reallocate(doing)
+                self._freshens = self.worker.reallocate(doing) and self._on_cpu
         for number in range(1, self._warmups + 1):
             memory_pass = number == 1 and self._memory_wanted
             what = "memory pass" if memory_pass else f"warm-up {number}/{self._warmups}"
             self._untimed(what, memory_pass=memory_pass)
+
+    @property
+    def freshens(self) -> bool:
+        """Whether the next round is to have fresh buffers as well.
+
+        So it is on a CPU, if the engine keeps any: where they lie decides how long a round takes.
+        Another device would have to warm up again.
+        """
+        return self._freshens and self.error is None
+
+    def freshen(self) -> None:
+        """Have fresh buffers for the next round, if it is to have them."""
+        if self.freshens:
+            with self._named("fresh buffers") as doing:
+                self.worker.reallocate(doing)
 
     def round(self, turn: int, *, slice_tokens: int | None = None) -> Generator[None]:
         """Generate once, timed; yield wherever it pauses, after so many tokens."""
@@ -195,6 +212,12 @@ class Sampled:
     def _asking(self, what: str) -> Iterator[str]:
         """Tell of *what*, give its name in errors, and keep what refuses it."""
         self._progress.say(f"{self.case.key}: {what}")
+        with self._named(what) as doing:
+            yield doing
+
+    @contextlib.contextmanager
+    def _named(self, what: str) -> Iterator[str]:
+        """Give the name of *what* in errors, and keep what refuses it."""
         try:
             yield f"generating {self.case.key} ({what})"
         except LlmbenchError as exc:

@@ -173,9 +173,10 @@ class Loop:
 
     def _reallocate(self) -> say.Reallocated:
         engine = self._ready()
-        if isinstance(engine, Reallocating):
-            engine.reallocate()
-        return say.Reallocated()
+        if not isinstance(engine, Reallocating):
+            return say.Reallocated(anything=False)
+        engine.reallocate()
+        return say.Reallocated(anything=True)
 
     def _generate(self, request: say.Generate) -> say.Generated:
         gc.collect()

@@ -106,9 +106,14 @@ class Worker:
         self.warnings = loaded.warnings
         return loaded
 
-    def reallocate(self, doing: str) -> None:
-        """Let the engine's buffers lie elsewhere in memory; *doing* names it in errors."""
-        self._ask(say.Reallocate(), say.Reallocated, doing, self.variant.round_timeout_s)
+    def reallocate(self, doing: str) -> bool:
+        """Let the engine's buffers lie elsewhere in memory; *doing* names it in errors.
+
+        Returns:
+            Whether it keeps any.
+        """
+        timeout_s = self.variant.round_timeout_s
+        return self._ask(say.Reallocate(), say.Reallocated, doing, timeout_s).anything
 
     def generate(
         self,

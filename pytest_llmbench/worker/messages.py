@@ -144,7 +144,9 @@ class Paused(_Said, frozen=True, kw_only=True):
 
 
 class Reallocated(_Said, frozen=True, kw_only=True):
-    """What is allocated beside the weights is new, or never lasts."""
+    """What is allocated beside the weights is new, or never lasts: then *anything* is false."""
+
+    anything: bool
 
 
 class Generated(_Said, frozen=True, kw_only=True):

@@ -115,6 +115,8 @@ class Script:
         device: where the weights are.
         threads: how many compute, where that is known.
         tokens: of its untimed answers.
+        keeps: whether its engine keeps buffers, which can be fresh.
+        no_room_at: time, counted from 1, at which there is no room for fresh ones.
     """
 
     gaps_ms: Sequence[float] = (1.0,)
@@ -130,6 +132,8 @@ class Script:
     device: str = "cpu"
     threads: int | None = None
     tokens: int = 2
+    keeps: bool = False
+    no_room_at: int | None = None
 
 
 class FakeWorker:
@@ -159,9 +163,12 @@ class FakeWorker:
         facts = msgspec.structs.replace(facts, threads=self.script.threads)
         return Loaded(facts=facts, life=LIFE, warnings=())
 
-    def reallocate(self, _doing: str) -> None:
+    def reallocate(self, doing: str) -> bool:
         """Note after how many questions."""
         self.reallocated.append(len(self.asked))
+        if len(self.reallocated) == self.script.no_room_at:
+            raise CaseError(f"there is no room while {doing}")
+        return self.script.keeps
 
     def generate(
         self, messages, _parameters, doing: str, *, memory_pass: bool = False
@@ -269,7 +276,8 @@ def make_sampled(case: Case | None = None, script: Script | None = None, **more:
 
 
 def take_round(sampled: Sampled, turn: int) -> None:
-    """Take one round of *sampled*, whole."""
+    """Take one round of *sampled*, whole, with fresh buffers."""
+    sampled.freshen()
     for _ in sampled.round(turn):
         raise AssertionError("a round that is not cut does not pause")
 

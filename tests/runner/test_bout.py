@@ -55,6 +55,16 @@ def test_the_order_within_a_turn_is_random_and_repeats_with_its_seed() -> None:
     assert 8 < first["a"] < 32
 
 
+def test_buffers_are_fresh_before_any_round_of_a_turn_begins() -> None:
+    keeping, other = member("k", 2, Script(keeps=True)), member("o", 2)
+    focused = run(keeping, other)
+    assert keeping.worker.reallocated == [0, 1, 2]  # before the warm-up, and each of two rounds
+    assert other.worker.reallocated == [0]
+    for start in (2, 7):  # after the warm-up; then a turn has the buffers and two passes
+        assert focused[start] == "k"
+        assert sorted(focused[start + 1 : start + 3]) == ["k", "o"]
+
+
 def test_turns_are_numbered_on_over_bouts() -> None:
     turns = itertools.count()
     first, second = member("a", 2), member("a", 2)

@@ -209,6 +209,23 @@ def test_an_open_number_of_rounds_is_not_said() -> None:
     assert len(list(itertools.filterfalse(lambda text: "round" not in text, said))) == LEAST_ROUNDS
 
 
-@pytest.mark.parametrize(("warmup", "after"), [(None, [0]), (2, [0]), (0, [])])
-def test_buffers_are_fresh_before_the_warm_up_where_there_is_one(warmup, after) -> None:
-    assert measured(warmup=warmup).worker.reallocated == after
+@pytest.mark.parametrize(
+    ("script", "warmup", "after"),
+    [
+        ({"keeps": True}, None, [0, 1, 2, 3]),  # before the warm-up, and each of three rounds
+        ({"keeps": True}, 2, [0, 2, 3, 4]),
+        ({"keeps": True}, 0, []),
+        ({"keeps": False}, None, [0]),
+        ({"keeps": True, "device": "cuda:0"}, None, [0]),
+    ],
+)
+def test_buffers_are_fresh_where_a_warm_up_is_wanted(script, warmup, after) -> None:
+    assert measured(Script(**script), warmup=warmup).worker.reallocated == after
+
+
+def test_without_room_for_fresh_buffers_no_round_begins() -> None:
+    sampled = measured(Script(keeps=True, no_room_at=3))
+    assert sampled.worker.asked == ["memory", "round"]
+    assert str(sampled.error) == (
+        f"there is no room while generating {sampled.case.key} (fresh buffers)"
+    )
