@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 from pytest_llmbench.domain.case import Case
 from pytest_llmbench.runner.sampled import Sampled
-from pytest_llmbench.runner.slices import Focus, alternate, slice_tokens
+from pytest_llmbench.runner.slices import DEVICE_SLICE_S, SLICE_S, Focus, alternate, slice_tokens
 
 
 def bout_of(case: Case) -> str:
@@ -43,7 +43,11 @@ def run_bout(
     for member in _shuffled(members, chance):
         focus(member)
         member.warm_up()
-    tokens = slice_tokens([m.token_s for m in members], [m.output_tokens for m in members])
+    tokens = slice_tokens(
+        [member.token_s for member in members],
+        [member.output_tokens for member in members],
+        SLICE_S if all(member.on_cpu for member in members) else DEVICE_SLICE_S,
+    )
     while due := _due(members, companions):
         _take_turn(_shuffled(due, chance), focus, next(turns), tokens)
         if any(member.crowded for member in due):

@@ -57,6 +57,7 @@ class Sampled:
         warmup_s: seconds of untimed generations, and of first rounds that were warm-up.
         token_s: how long a token took the last time, where that is known.
         output_tokens: how many there were then.
+        on_cpu: whether the weights are on one, and not on another device.
         error: why it ended early.
     """
 
@@ -92,7 +93,7 @@ class Sampled:
         self._freshens = False
         wanted = case.sampling.warmup
         self._adapts = wanted is None
-        self._on_cpu = facts.device == "cpu"
+        self.on_cpu = facts.device == "cpu"
         self._warmups = wanted if wanted is not None else _warmups_for(facts.device)
 
     @property
@@ -124,7 +125,7 @@ class Sampled:
         """
         if self._warmups:
             with self._asking("fresh buffers") as doing:
-                self._freshens = self.worker.reallocate(doing) and self._on_cpu
+                self._freshens = self.worker.reallocate(doing) and self.on_cpu
         for number in range(1, self._warmups + 1):
             memory_pass = number == 1 and self._memory_wanted
             what = "memory pass" if memory_pass else f"warm-up {number}/{self._warmups}"
@@ -140,10 +141,12 @@ class Sampled:
         return self._freshens and self.error is None
 
     def freshen(self) -> None:
-        """Have fresh buffers for the next round, if it is to have them."""
+        """Have fresh buffers for the next round, if it is to have them, on its time budget."""
         if self.freshens:
+            began = self._clock()
             with self._named("fresh buffers") as doing:
                 self.worker.reallocate(doing)
+            self._spent_s += self._clock() - began
 
     def round(self, turn: int, *, slice_tokens: int | None = None) -> Generator[None]:
         """Generate once, timed; yield wherever it pauses, after so many tokens."""

@@ -208,11 +208,11 @@ def test_a_variant_alone_has_whole_rounds() -> None:
 
 @pytest.mark.parametrize(
     ("tokens_s", "tokens"),
-    [([0.01], 5), ([0.001, 0.001], 50), ([0.002, 0.018], 5), ([0.01, None], 5), ([1.0], 4),
-     ([None, None], 4), ([], 4)],
+    [([0.01], 5), ([0.001, 0.001], 50), ([0.002, 0.018], 5), ([0.01, None], 5), ([0.025], 2),
+     ([1.0], 1), ([None, None], 4), ([], 4)],
 )  # fmt: skip
 def test_a_slice_lasts_as_long_in_the_mean(tokens_s, tokens: int) -> None:
-    assert slice_tokens(tokens_s, []) == tokens
+    assert slice_tokens(tokens_s, [], 0.05) == tokens
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,12 @@ def test_a_slice_lasts_as_long_in_the_mean(tokens_s, tokens: int) -> None:
     [([61], 10), ([62], 10), ([24, 200], 4), ([None, 200], 33), ([400], 50), ([1], 4), ([], 50)],
 )
 def test_the_shortest_round_has_several_slices(answers, tokens: int) -> None:
-    assert slice_tokens([0.001], answers) == tokens
+    assert slice_tokens([0.001], answers, 0.05) == tokens
+
+
+@pytest.mark.parametrize(("token_s", "tokens"), [(0.001, 4), (0.02, 2), (0.04, 1)])
+def test_slices_of_slow_tokens_are_shorter_than_that(token_s: float, tokens: int) -> None:
+    assert slice_tokens([token_s], [24], 0.05) == tokens
 
 
 def test_they_are_never_fewer_than_six_unless_they_are_as_short_as_may_be() -> None:
@@ -233,7 +238,15 @@ def test_all_slices_of_a_bout_are_as_long_as_warm_up_said() -> None:
     scripts = {"a": Script(gaps_ms=[5], tokens=400), "b": Script(gaps_ms=[15], tokens=241)}
     members = [member(name, 3, script) for name, script in scripts.items()]
     run(*members)
-    assert [each.worker.slices for each in members] == [[40] * 3] * 2, "its tokens took 1 ms"
+    assert [each.worker.slices for each in members] == [[15] * 3] * 2, "its tokens took 1 ms"
+
+
+@pytest.mark.parametrize("devices", [("cuda:0", "cuda:0"), ("cpu", "mps")])
+def test_slices_are_longer_where_a_device_is_not_a_cpu(devices: tuple[str, str]) -> None:
+    scripts = [Script(tokens=400, device=device) for device in devices]
+    members = [member(name, 3, script) for name, script in zip("ab", scripts, strict=True)]
+    run(*members)
+    assert [each.worker.slices for each in members] == [[50] * 3] * 2
 
 
 def test_without_warm_up_they_are_the_shortest() -> None:

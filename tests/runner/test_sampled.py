@@ -169,6 +169,12 @@ def test_the_budget_holds_for_rounds_that_were_warm_up_or_disturbed() -> None:
     assert sampled.worker.asked.count("round") == 3
 
 
+@pytest.mark.parametrize(("max_time_s", "rounds"), [(0.1, 1), (2.0, 1), (2.1, 2), (6.1, 4)])
+def test_fresh_buffers_are_on_the_budget(max_time_s: float, rounds: int) -> None:
+    """A second each, as the rounds."""
+    assert len(measured(Script(keeps=True), max_time_s=max_time_s, rounds=9).rounds) == rounds
+
+
 def test_who_refuses_is_asked_once() -> None:
     sampled = measured(Script(refuses=["p"]))
     assert isinstance(sampled.error, CaseError)
