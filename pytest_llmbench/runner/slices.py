@@ -11,11 +11,10 @@ import itertools
 from collections.abc import Generator, Iterable, Mapping
 from typing import Final, Protocol, TypeVar
 
-SLICE_S: Final = 0.015
+SLICE_S: Final = 0.025
 """Seconds of a slice on a CPU, about. Single rounds' ratios of two processes of one model (108 M
-parameters) were, in middle distances scaled to a standard deviation, 1.5 % apart with slices of
-160 ms, 1.3 % of 80 and 0.8 % of 40 (float32 under transformers); 4.2 % of 30 ms, 2.3 % of 15 and
-2.7 % of 7 (q8_0 under llama.cpp). The median gap was 0.5 % longer at most."""
+parameters) were 2.9 % apart with slices of 160 ms, 2.2 % of 80 and 1.6 % of 40 (float32 under
+transformers); of quicker tokens no closer with slices of less than 20 ms, and turns were longer."""
 
 DEVICE_SLICE_S: Final = 0.05
 """Of one on another device, which other work seldom shares and which has to be filled again."""
