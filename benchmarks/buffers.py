@@ -21,8 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "verdicts"))
 
-from engines import random_model
-from record import GREEDY, PROMPTS, SHAPE, opened, turn, variants
+from record import GREEDY, PROMPTS, model_in, opened, turn, variants
 
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.metrics.rounds import round_metrics
@@ -97,11 +96,10 @@ def main() -> None:
     parser.add_argument("--form", choices=forms, default=forms[0])
     parser.add_argument("--bouts", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=9, help="of each bout (9)")
+    parser.add_argument("--large", action="store_true", help="108 million parameters, not 36")
     parser.add_argument("--model", type=Path, help="a folder that keeps the model for next time")
     asked = parser.parse_args()
-    model = (asked.model or Path(tempfile.mkdtemp())) / "model"
-    if not model.exists():
-        random_model(model, SHAPE)
+    model = model_in(asked.model or Path(tempfile.mkdtemp()), large=asked.large)
     found = bouts(model, asked.form, asked.bouts, asked.rounds)
     print(f"{'context':<20}{'bouts apart':>12}{'by rounds alone':>18}{'longer by':>18}")
     for (way, time), ratios in found.items():

@@ -19,9 +19,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent / "verdicts"))
 
 import numpy as np
-from engines import random_model
 from numpy.typing import NDArray
-from record import LARGE, PROMPTS, SHAPE, opened, turn, variants
+from record import PROMPTS, model_in, opened, turn, variants
 
 from pytest_llmbench.metrics.rounds import round_metrics
 from pytest_llmbench.runner.placing import Placing
@@ -67,9 +66,7 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="108 million parameters, not 36")
     parser.add_argument("--model", type=Path, help="a folder that keeps the model for next time")
     asked = parser.parse_args()
-    model = (asked.model or Path(tempfile.mkdtemp())) / "model"
-    if not model.exists():
-        random_model(model, LARGE if asked.large else SHAPE)
+    model = model_in(asked.model or Path(tempfile.mkdtemp()), large=asked.large)
     logs = apart(model, asked.form, asked.processes, asked.rounds)
     middles = np.median(logs, axis=1)
     errors = math.sqrt(math.pi / 2 / asked.rounds) * np.std(logs, axis=1, ddof=1)

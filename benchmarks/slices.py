@@ -22,10 +22,9 @@ sys.path.insert(0, str(Path(__file__).parent / "verdicts"))
 
 import numpy as np
 from buffers import NORMAL
-from engines import random_model
 from numpy.typing import NDArray
 from processes import FORMS
-from record import LARGE, PROMPTS, SHAPE, opened, turn, variants
+from record import PROMPTS, model_in, opened, turn, variants
 
 from pytest_llmbench.metrics.rounds import round_metrics
 from pytest_llmbench.runner.placing import Placing
@@ -78,9 +77,7 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="108 million parameters, not 36")
     parser.add_argument("--model", type=Path, help="a folder that keeps the model for next time")
     asked = parser.parse_args(namespace=Asked())
-    model = (asked.model or Path(tempfile.mkdtemp())) / "model"
-    if not model.exists():
-        random_model(model, LARGE if asked.large else SHAPE)
+    model = model_in(asked.model or Path(tempfile.mkdtemp()), large=asked.large)
     logs = np.log(taken(model, asked))
     middles = np.median(logs, axis=1)
     for tokens, way, (one, other, whole) in zip(asked.tokens, logs, middles, strict=True):

@@ -48,7 +48,7 @@ SHAPE = {"hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 10}
 """Of a model with 36 million random parameters, at four bytes larger than the caches."""
 
 LARGE = {"hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 15}
-"""Of one with 108 million, at one byte larger than these."""
+"""Of one with 108 million, at one byte larger than the caches."""
 
 REFERENCE = "transformers-f32"
 
@@ -56,6 +56,15 @@ FIELDS = (
     "at_s", "ttft_s", "itl_s", "latency_s", "run_delay_share", "steal_share", "memory_s",
     "pace_before_s", "pace_after_s",
 )  # fmt: skip
+
+
+def model_in(folder: Path, *, large: bool) -> Path:
+    """Return the model of that size in *folder*, which is made if it is not there."""
+    model = folder / ("large" if large else "small") / "model"
+    if not model.exists():
+        model.parent.mkdir(parents=True, exist_ok=True)
+        random_model(model, LARGE if large else SHAPE)
+    return model
 
 
 def variants(model: Path, threads: int) -> dict[str, tuple[str, dict[str, object]]]:
@@ -175,10 +184,7 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="108 million parameters, not 36")
     parser.add_argument("--model", type=Path, help="a folder that keeps the model for next time")
     asked = parser.parse_args()
-    folder = asked.model or Path(tempfile.mkdtemp())
-    model = folder / "model"
-    if not model.exists():
-        random_model(model, LARGE if asked.large else SHAPE)
+    model = model_in(asked.model or Path(tempfile.mkdtemp()), large=asked.large)
     size = Size(asked.threads, asked.prompts, asked.rounds)
     out = asked.out or (SIDE_BY_SIDE if asked.twins else RECORDINGS)
     out.mkdir(parents=True, exist_ok=True)

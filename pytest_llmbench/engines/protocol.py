@@ -225,8 +225,8 @@ class Reallocating(Protocol):
 
     Where they come to lie in memory decides by how much of a cache they share with the weights and
     with each other: by some per cent of a token's time, for as long as they stay. Asked before the
-    warm-up of every case and, on a CPU, before every round, so that these do not all have the same
-    luck.
+    warm-up of every case and then, on a CPU, before every round, so that these do not all have the
+    same luck; without a warm-up, never. What it takes before a round is on the case's time budget.
     """
 
     def reallocate(self) -> None:

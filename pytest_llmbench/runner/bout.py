@@ -46,7 +46,7 @@ def run_bout(
     tokens = slice_tokens(
         [member.token_s for member in members],
         [member.output_tokens for member in members],
-        SLICE_S if all(member.on_cpu for member in members) else DEVICE_SLICE_S,
+        _slice_s(members),
     )
     while due := _due(members, companions):
         _take_turn(_shuffled(due, chance), focus, next(turns), tokens)
@@ -55,6 +55,12 @@ def run_bout(
     for member in members:
         focus(member)
         member.finish()
+
+
+def _slice_s(members: Sequence[Sampled]) -> float:
+    """Return the seconds of a slice: what is elsewhere, or a server, is never cut."""
+    here = [each.device for each in members if each.worker.variant.host is None]
+    return SLICE_S if all(device in {"cpu", "server"} for device in here) else DEVICE_SLICE_S
 
 
 def _take_turn(due: Sequence[Sampled], focus: Focus[Sampled], turn: int, tokens: int) -> None:

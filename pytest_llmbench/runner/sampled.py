@@ -57,7 +57,7 @@ class Sampled:
         warmup_s: seconds of untimed generations, and of first rounds that were warm-up.
         token_s: how long a token took the last time, where that is known.
         output_tokens: how many there were then.
-        on_cpu: whether the weights are on one, and not on another device.
+        device: where the weights are.
         error: why it ended early.
     """
 
@@ -93,7 +93,7 @@ class Sampled:
         self._freshens = False
         wanted = case.sampling.warmup
         self._adapts = wanted is None
-        self.on_cpu = facts.device == "cpu"
+        self.device = facts.device
         self._warmups = wanted if wanted is not None else _warmups_for(facts.device)
 
     @property
@@ -125,7 +125,7 @@ class Sampled:
         """
         if self._warmups:
             with self._asking("fresh buffers") as doing:
-                self._freshens = self.worker.reallocate(doing) and self.on_cpu
+                self._freshens = self.worker.reallocate(doing) and self.device == "cpu"
         for number in range(1, self._warmups + 1):
             memory_pass = number == 1 and self._memory_wanted
             what = "memory pass" if memory_pass else f"warm-up {number}/{self._warmups}"
@@ -135,8 +135,8 @@ class Sampled:
     def freshens(self) -> bool:
         """Whether the next round is to have fresh buffers as well.
 
-        So it is on a CPU, if the engine keeps any: where they lie decides how long a round takes.
-        Another device would have to warm up again.
+        So it is on a CPU, if the engine keeps any and a warm-up is wanted: where they lie decides
+        how long a round takes. Another device would have to warm up again.
         """
         return self._freshens and self.error is None
 
