@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--form", choices=forms, default=forms[0])
     parser.add_argument("--bouts", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=9, help="of each bout (9)")
-    parser.add_argument("--large", action="store_true", help="108 million parameters, not 36")
+    parser.add_argument("--large", action="store_true", help="108 million parameters, not 35")
     parser.add_argument("--model", type=Path, help="a folder that keeps the model for next time")
     asked = parser.parse_args()
     model = model_in(asked.model or Path(tempfile.mkdtemp()), large=asked.large)

@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--form", choices=FORMS, default=FORMS[0])
     parser.add_argument("--processes", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--large", action="store_true", help="108 million parameters, not 36")
+    parser.add_argument("--large", action="store_true", help="108 million parameters, not 35")
     parser.add_argument("--model", type=Path, help="a folder that keeps the model for next time")
     asked = parser.parse_args()
     model = model_in(asked.model or Path(tempfile.mkdtemp()), large=asked.large)

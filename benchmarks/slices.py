@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, nargs="+", default=[4, 2, 1], help="of a slice")
     parser.add_argument("--prompts", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=5, help="of each prompt and way (5)")
-    parser.add_argument("--large", action="store_true", help="108 million parameters, not 36")
+    parser.add_argument("--large", action="store_true", help="108 million parameters, not 35")
     parser.add_argument("--model", type=Path, help="a folder that keeps the model for next time")
     asked = parser.parse_args(namespace=Asked())
     model = model_in(asked.model or Path(tempfile.mkdtemp()), large=asked.large)

@@ -45,7 +45,7 @@ GREEDY = Parameters(
     max_new_tokens=24, temperature=0.0, seed=0, top_p=1.0, top_k=0, length="fixed", chat=None
 )
 SHAPE = {"hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 10}
-"""Of a model with 36 million random parameters, at four bytes larger than the caches."""
+"""Of a model with 35 million random parameters, at four bytes larger than the caches."""
 
 LARGE = {"hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 15}
 """Of one with 108 million, at one byte larger than the caches."""
@@ -181,7 +181,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="of each variant (1)")
     parser.add_argument("--prompts", type=int, default=len(PROMPTS), help="the shortest so many")
     parser.add_argument("--rounds", type=int, default=5, help="of each prompt (5)")
-    parser.add_argument("--large", action="store_true", help="108 million parameters, not 36")
+    parser.add_argument("--large", action="store_true", help="108 million parameters, not 35")
     parser.add_argument("--model", type=Path, help="a folder that keeps the model for next time")
     asked = parser.parse_args()
     model = model_in(asked.model or Path(tempfile.mkdtemp()), large=asked.large)
