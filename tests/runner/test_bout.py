@@ -55,7 +55,7 @@ def test_the_order_within_a_turn_is_random_and_repeats_with_its_seed() -> None:
     assert 8 < first["a"] < 32
 
 
-def test_buffers_are_fresh_before_any_round_of_a_turn_begins() -> None:
+def test_who_keeps_buffers_alone_is_asked_for_fresh_ones_again() -> None:
     keeping, other = member("k", 2, Script(keeps=True)), member("o", 2)
     focused = run(keeping, other)
     assert keeping.worker.reallocated == [0, 1, 2]  # before the warm-up, and each of two rounds

@@ -12,7 +12,7 @@ import pytest
 from pytest_llmbench.domain.suite import Message
 from pytest_llmbench.worker import WorkerPool
 from pytest_llmbench.worker.child import FIRST_PARAMETERS
-from tests.support import variant
+from tests.support import demo_form, variant
 from tests.worker.conftest import pid_of, stops
 
 HELLO = (Message(role="user", content="hello"),)
@@ -45,6 +45,22 @@ def test_opening_another_suspends_the_first_and_asking_resumes_it(pool: WorkerPo
     pool.focus(first)
     assert stops(pid_of(second))
     assert first.generate(HELLO, FIRST_PARAMETERS, "a test").trace.token_ids
+
+
+def reallocates(pool: WorkerPool, engine: str, **options: object) -> bool:
+    worker = pool.open(variant("v", engine, **options))
+    worker.start()
+    worker.load()
+    return worker.reallocate("a test")
+
+
+@pytest.mark.engine("llama-cpp")
+def test_an_engine_that_keeps_buffers_says_that_they_are_fresh(pool: WorkerPool) -> None:
+    assert reallocates(pool, "llama-cpp", model=demo_form("f16.gguf"), context=64) is True
+
+
+def test_one_that_keeps_none_says_so(pool: WorkerPool) -> None:
+    assert reallocates(pool, "scripted") is False
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no affinity elsewhere")
