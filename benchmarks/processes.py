@@ -19,8 +19,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent / "verdicts"))
 
 import numpy as np
+from buffers import MEDIAN
 from numpy.typing import NDArray
-from record import PROMPTS, model_in, opened, turn, variants
+from record import PROMPTS, freshen, model_in, opened, turn, variants
 
 from pytest_llmbench.metrics.rounds import round_metrics
 from pytest_llmbench.runner.placing import Placing
@@ -52,8 +53,7 @@ def _gaps(pool: WorkerPool, workers: Mapping[str, Worker], placing: Placing) -> 
     order = placing.order()
     for worker in workers.values():
         worker.keep_on(order[:1])
-        pool.focus(worker)
-        worker.reallocate("a round")
+    freshen(pool, workers)
     replies = turn(pool, workers, PROMPT, LEAST_SLICE_TOKENS)
     return [round_metrics(replies[name].trace)["itl_s"] for name in workers]
 
@@ -69,7 +69,7 @@ def main() -> None:
     model = model_in(asked.model or Path(tempfile.mkdtemp()), large=asked.large)
     logs = apart(model, asked.form, asked.processes, asked.rounds)
     middles = np.median(logs, axis=1)
-    errors = math.sqrt(math.pi / 2 / asked.rounds) * np.std(logs, axis=1, ddof=1)
+    errors = MEDIAN / math.sqrt(asked.rounds) * np.std(logs, axis=1, ddof=1)
     for number, (middle, error) in enumerate(zip(middles, errors, strict=True), start=1):
         print(f"{number:>3}{middle:>+9.1%} ± {error:.1%}")
     print(f"apart by {np.std(middles, ddof=1):.1%}; by their rounds alone {np.mean(errors):.1%}")

@@ -24,7 +24,7 @@ import numpy as np
 from buffers import NORMAL
 from numpy.typing import NDArray
 from processes import FORMS
-from record import PROMPTS, model_in, opened, turn, variants
+from record import PROMPTS, freshen, model_in, opened, turn, variants
 
 from pytest_llmbench.metrics.rounds import round_metrics
 from pytest_llmbench.runner.placing import Placing
@@ -51,12 +51,11 @@ def taken(model: Path, asked: Asked) -> NDArray[np.float64]:
         placing = Placing.here(random.Random())  # noqa: S311 — no secret
         for prompt in list(PROMPTS.values())[: asked.prompts]:
             order = placing.order()
+            for worker in workers.values():
+                worker.keep_on(order[:1])
             for number in range(1 + asked.rounds):
                 for way in random.sample(range(len(asked.tokens)), len(asked.tokens)):
-                    for worker in workers.values():
-                        worker.keep_on(order[:1])
-                        pool.focus(worker)
-                        worker.reallocate("a round")
+                    freshen(pool, workers)
                     began = time.monotonic()
                     replies = turn(pool, workers, prompt, asked.tokens[way])
                     turn_s = time.monotonic() - began

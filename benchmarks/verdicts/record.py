@@ -122,9 +122,7 @@ def recorded(crew: Mapping[str, tuple[str, dict[str, object]]], size: Size) -> d
         for worker in workers.values():
             worker.keep_on(order[: size.threads])
         for number in range(-1, size.rounds):
-            for worker in workers.values():
-                pool.focus(worker)
-                worker.reallocate("a round")
+            freshen(pool, workers)
             pool.rest()
             memory_s = read_calibration()
             at_s = time.monotonic() - began
@@ -135,6 +133,13 @@ def recorded(crew: Mapping[str, tuple[str, dict[str, object]]], size: Size) -> d
                     rounds[name].setdefault(prompt, []).append(figures(at_s, memory_s, reply))
     pool.close()
     return rounds
+
+
+def freshen(pool: WorkerPool, workers: Mapping[str, Worker]) -> None:
+    """Give each fresh buffers, as before every round on a CPU."""
+    for worker in workers.values():
+        pool.focus(worker)
+        worker.reallocate("a round")
 
 
 def turn(
