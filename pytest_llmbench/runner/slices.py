@@ -17,7 +17,7 @@ parameters) were 2.9 % apart with slices of 160 ms, 2.2 % of 80 and 1.6 % of 40 
 transformers); of quicker tokens no closer with slices of less than 20 ms, and turns were longer."""
 
 DEVICE_SLICE_S: Final = 0.05
-"""Of one on another device, which other work seldom shares and which has to be filled again."""
+"""Of one where a device is another: what shorter ones cost there has not been measured."""
 
 LEAST_SLICE_TOKENS: Final = 4
 """Tokens of a slice, at least, unless these take longer than it: the first ones find the caches
